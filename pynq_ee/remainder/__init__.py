@@ -1,0 +1,118 @@
+"""The rest of the network in software, on one of several engines.
+
+An engine turns a :class:`~pynq_ee.weights.Model` into one function for each software exit, in order. The first
+function takes the trunk's features, uint8 (n, 6, 14, 14); every function returns the hidden state for the next one,
+and this exit's logits, float32 (n, 10)::
+
+    hidden, logits = stages[0](features)
+    hidden, logits = stages[1](hidden[undecided])
+
+Every engine agrees with ``numpy``, the readable one, to within :data:`TOLERANCE`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pynq_ee import exits
+from pynq_ee.errors import InputError, ToolError
+from pynq_ee.weights import Model
+
+Stage = Callable[[Any], tuple[Any, npt.NDArray[np.float32]]]
+
+#: Largest difference of a logit between two engines, as a part of the batch's greatest logit (or of 1, if that is
+#: less): float32 sums in another order.
+TOLERANCE = 1e-5
+
+
+class Decision(NamedTuple):
+    """What an exit makes of a batch: ``labels`` int64 (n,), ``entropy`` float64 (n,) in nats, ``leaves`` bool (n,)."""
+
+    labels: npt.NDArray[np.int64]
+    entropy: npt.NDArray[np.float64]
+    leaves: npt.NDArray[np.bool_]
+
+
+#: Logits (n, classes) and a threshold in nats to a decision.
+Decider = Callable[[Any, float], Decision]
+
+#: Engines whose first stage also takes the features as the circuit returns them, uint8 (n, 588).
+TAKES_PACKED = frozenset({"native"})
+
+
+class Engine(NamedTuple):
+    """An engine: its module here, the packages that it imports, and how to get them."""
+
+    module: str
+    packages: tuple[str, ...]
+    needs: str
+
+
+ENGINES: dict[str, Engine] = {
+    "numpy": Engine("pynq_ee.remainder.numpy", (), "nothing"),
+    "native": Engine(
+        "pynq_ee.remainder.native", ("pynq_ee.remainder._native",), "a C++ compiler when pynq_ee is installed"
+    ),
+    "torch": Engine("pynq_ee.remainder.torch", ("torch",), "PyTorch: pip install 'pynq_ee[train]'"),
+    "onnx": Engine(
+        "pynq_ee.remainder.onnx", ("onnxruntime", "onnx"), "onnxruntime and onnx: pip install 'pynq_ee[bench]'"
+    ),
+}
+
+
+def available() -> list[str]:
+    """Names of the engines whose packages are installed; none of them is imported."""
+    return [name for name, engine in ENGINES.items() if all(map(importlib.util.find_spec, engine.packages))]
+
+
+def default() -> str:
+    """The compiled engine where it was built at installation, NumPy elsewhere."""
+    return "native" if "native" in available() else "numpy"
+
+
+def stages(engine: str, model: Model) -> list[Stage]:
+    """Build the software exits of a network on an engine.
+
+    Raises
+    ------
+    InputError
+        No such engine.
+    ToolError
+        An engine whose package is not installed.
+    """
+    if engine not in ENGINES:
+        raise InputError(f"remainder is {engine!r}; there are {', '.join(ENGINES)}")
+    try:
+        implementation = importlib.import_module(ENGINES[engine].module)
+    except ImportError as error:
+        raise ToolError(
+            f"the {engine} remainder cannot be used here ({error}); it needs {ENGINES[engine].needs}"
+        ) from error
+    built: list[Stage] = implementation.stages(model)
+    return built
+
+
+def decider(engine: str, scale: float | None = None) -> Decider:
+    """Entropy, label and verdict of a batch of logits: the engine's own way, if it has one, else NumPy's.
+
+    Parameters
+    ----------
+    scale
+        The function takes int16 logits, each standing for ``logit * scale``. None: it takes float32 logits.
+    """
+    if engine == "native":
+        from pynq_ee.remainder import native
+
+        return native.decider(scale)
+
+    def decide(logits: Any, threshold: float) -> Decision:
+        entropy = exits.entropy(logits if scale is None else logits * np.float64(scale))
+        return Decision(logits.argmax(1), entropy, exits.leaves(entropy, threshold))
+
+    return decide
