@@ -1,0 +1,29 @@
+// The processes, wired. PandA-Bambu's top; a region of the Vitis top.
+
+#include "pragmas.h"
+#include "processes.h"
+
+BAMBU(HLS interface port=words mode=axis)
+BAMBU(HLS interface port=merged mode=axis)
+void first_exit_core(hls::stream<spec::Word>& words, hls::stream<spec::Word>& merged, uint32_t num_images,
+                     uint32_t mode) {
+  BAMBU(HLS dataflow)
+  VITIS(HLS dataflow)
+  hls::stream<fabric::Token> tokens;
+  VITIS(HLS stream variable=tokens depth=FIRST_EXIT_DEPTH_TOKENS)
+  hls::stream<fabric::Token> feature_tokens;
+  VITIS(HLS stream variable=feature_tokens depth=FIRST_EXIT_DEPTH_FEATURE_TOKENS)
+  hls::stream<fabric::Token> pooled;
+  VITIS(HLS stream variable=pooled depth=FIRST_EXIT_DEPTH_POOLED)
+  hls::stream<fabric::Word> features;
+  VITIS(HLS stream variable=features depth=FIRST_EXIT_DEPTH_FEATURES)
+  VITIS(HLS bind_storage variable=features type=fifo impl=srl)
+  hls::stream<fabric::Word> records;
+  VITIS(HLS stream variable=records depth=FIRST_EXIT_DEPTH_RECORDS)
+
+  fabric::trunk(words, tokens, feature_tokens, num_images, mode);
+  fabric::branch(tokens, pooled, num_images);
+  fabric::classifier(pooled, records, num_images);
+  fabric::pack_features(feature_tokens, features, num_images, mode);
+  fabric::merge(features, records, merged, num_images, mode);
+}

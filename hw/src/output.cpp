@@ -1,0 +1,82 @@
+// Features to beats, and the order of the output: for each image [features,] result record.
+
+#include "pragmas.h"
+#include "processes.h"
+
+namespace fabric {
+
+namespace {
+
+constexpr int TOKEN_BITS = spec::TOKEN_POSITIONS * spec::TRUNK_OUT_CHANNELS * spec::ACTIVATION_BITS;
+constexpr int PHASES = spec::BRANCH_INTERVAL;  // clocks a token
+constexpr int IMAGE_STEPS = spec::TRUNK_TOKENS * PHASES;
+constexpr int WHOLE_BEATS = spec::TRUNK_TOKENS * TOKEN_BITS / spec::BEAT_BITS;
+constexpr bool HAS_PARTIAL_BEAT = spec::FEATURE_BEATS != WHOLE_BEATS;
+constexpr int PENDING_BITS = TOKEN_BITS + spec::BEAT_BITS;
+constexpr int UNIT = 16;  // divides a token and a beat, so that few positions are left to shift to
+
+static_assert(TOKEN_BITS % UNIT == 0 && spec::BEAT_BITS % UNIT == 0, "tokens and beats are whole units");
+static_assert(spec::FEATURE_BEATS - WHOLE_BEATS == 0 || spec::FEATURE_BEATS - WHOLE_BEATS == 1,
+              "the features are whole beats, and perhaps a partial one");
+static_assert(TOKEN_BITS < spec::BEAT_BITS || !HAS_PARTIAL_BEAT,
+              "the step that sends a partial beat must not have a whole one of the next image to send");
+static_assert(PENDING_BITS / UNIT <= 7, "the units that wait must fit their count");
+static_assert(TOKEN_BITS <= PHASES * spec::BEAT_BITS, "a token must leave in the clocks that it has");
+
+}  // namespace
+
+// Tokens to beats without a gap between them. An image's last, partial beat is filled with zeros and leaves with the
+// first token of the next image, which has no whole beat to send yet.
+void pack_features(hls::stream<Token>& feature_tokens, hls::stream<Word>& features, uint32_t num_images,
+                   uint32_t mode) {
+  const bool enabled = (mode & spec::MODE_FEATURES) != 0;
+  const BatchCount steps = enabled ? batch_count(num_images, IMAGE_STEPS) : BatchCount(0);
+  const BatchCount iterations = steps + (HAS_PARTIAL_BEAT && steps != 0 ? 1 : 0);
+
+  ap_uint<PENDING_BITS> pending = 0;
+  ap_uint<3> pending_units = 0;
+  ap_uint<8> image_step = 0;
+  ap_uint<2> phase = 0;
+
+each_step:
+  for (BatchCount step = 0; step < iterations; ++step) {
+    VITIS(HLS pipeline II=1)
+    const bool partial = HAS_PARTIAL_BEAT && image_step == 0 && step != 0;
+    const Word partial_beat = pending.range(spec::BEAT_BITS - 1, 0);
+    if (partial) {
+      pending = 0;
+      pending_units = 0;
+    }
+    if (phase == 0 && step < steps) {
+      pending |= ap_uint<PENDING_BITS>(feature_tokens.read()) << int(pending_units * UNIT);
+      pending_units += TOKEN_BITS / UNIT;
+    }
+    const bool whole = pending_units >= spec::BEAT_BITS / UNIT;
+    const Word whole_beat = pending.range(spec::BEAT_BITS - 1, 0);
+    if (partial || whole) features.write(partial ? partial_beat : whole_beat);
+    if (whole) {
+      pending >>= spec::BEAT_BITS;
+      pending_units -= spec::BEAT_BITS / UNIT;
+    }
+    phase = phase == PHASES - 1 ? ap_uint<2>(0) : ap_uint<2>(phase + 1);
+    image_step = image_step == IMAGE_STEPS - 1 ? ap_uint<8>(0) : ap_uint<8>(image_step + 1);
+  }
+}
+
+void merge(hls::stream<Word>& features, hls::stream<Word>& records, hls::stream<Word>& merged, uint32_t num_images,
+           uint32_t mode) {
+  const bool with_features = (mode & spec::MODE_FEATURES) != 0;
+  const ap_uint<8> feature_beats = with_features ? spec::FEATURE_BEATS : 0;
+  const ap_uint<8> image_beats = feature_beats + spec::RESULT_BEATS;
+  const BatchCount beats = batch_output_beats(num_images, with_features);
+  ap_uint<8> image_beat = 0;
+
+each_beat:
+  for (BatchCount beat = 0; beat < beats; ++beat) {
+    VITIS(HLS pipeline II=1)
+    merged.write(image_beat < feature_beats ? features.read() : records.read());
+    image_beat = image_beat == image_beats - 1 ? ap_uint<8>(0) : ap_uint<8>(image_beat + 1);
+  }
+}
+
+}  // namespace fabric
