@@ -1,0 +1,145 @@
+# Build the overlay: C++ -> IP (HLS) -> block design -> bitstream -> overlay/.
+#
+#     vivado -mode batch -source hw/build.tcl -tclargs --board pynq-z2
+#
+# `--help` lists the options. The files of pynq-z2 and pynq-z1, which have the same part, go to overlay/ itself, those
+# of any other board to overlay/<board>/. What the tools leave stays in hw/build/<board>/ until the next run.
+#
+# Nothing is published before timing is met: the files that a user loads are written beside their place and moved there
+# when all of them are complete. A failure is one line on stderr and exit status 1.
+#
+# Written for the Tcl 8.5 that older releases of Vivado carry. Everything here that is not a command of Vivado or of
+# the HLS tool is a small procedure of tcl/, which plain tclsh runs too.
+
+namespace eval build {
+    variable folder [file dirname [file normalize [info script]]]
+    variable repository [file dirname $folder]
+
+    # The release that this flow was written for; PYNQ 3.0 is built with it as well.
+    variable target_version 2022.1
+}
+
+foreach build::part {
+    failure options spec tools hls_reports processing_system block_design check_timing implement manifest
+} {
+    source [file join $build::folder tcl $build::part.tcl]
+}
+
+# Folder below --out: boards that share the default board's part share its files, any other has a folder of its own.
+proc build::target_folder {out board} {
+    if {[dict get [spec::board $board] part] eq [dict get [spec::board [spec::get default_board]] part]} {
+        return $out
+    }
+    return [file join $out $board]
+}
+
+# A fresh folder of this build; what an earlier run left in it is deleted.
+proc build::fresh_folder {args} {
+    set path [file join {*}$args]
+    file delete -force $path
+    file mkdir $path
+    return $path
+}
+
+proc build::warn_of_version {tool found} {
+    variable target_version
+    if {![string match "$target_version*" $found]} {
+        puts stderr "warning: $tool is version $found; this flow was written for $target_version"
+    }
+}
+
+# C++ to a packaged IP. Returns the folder of the IP and the version of the tool.
+proc build::run_hls {work board clock} {
+    variable folder
+    set kernel [spec::get kernel_name]
+    set command [tools::hls_command]
+    set hls [fresh_folder $work hls]
+    set settings [dict create \
+        kernel $kernel \
+        vendor [spec::get kernel_vendor] \
+        version [spec::get kernel_version] \
+        part [dict get [spec::board $board] part] \
+        period [format %.3f [expr {1000.0 / $clock}]] \
+        sources [lsort [glob [file join $folder src *.cpp]]] \
+        includes [list [file join $folder include] [file join $folder generated]]]
+    # vitis-run passes no arguments on to a script, so the settings are a script that sources hls.tcl.
+    set script [file join $hls run.tcl]
+    set channel [open $script w]
+    puts $channel [list set settings $settings]
+    puts $channel [list source [file join $folder tcl hls.tcl]]
+    close $channel
+    set log [file join $hls hls.log]
+    puts "HLS: $kernel for [dict get $settings part] at [dict get $settings period] ns; log: $log"
+    tools::run_logged "HLS" [concat $command [list $script]] $hls $log
+
+    set solution [file join $hls $kernel solution]
+    set found [hls_reports::tool_version $solution $kernel]
+    warn_of_version "the HLS tool" $found
+    hls_reports::check_registers $solution $kernel [spec::get registers]
+    hls_reports::check_rate $solution
+    return [list [file join $solution impl ip] $found]
+}
+
+# Name of the block design. It is a module's name too, and the kernel's top module has the overlay's.
+proc build::design_name {} {
+    return [spec::get overlay_name]_design
+}
+
+# The block design in a fresh project. Returns the clock in MHz that the processor makes of the one asked for.
+proc build::run_design {work board clock ip_folder} {
+    set part [dict get [spec::board $board] part]
+    create_project [design_name] [fresh_folder $work vivado] -part $part -force
+    set_property ip_repo_paths [list $ip_folder] [current_project]
+    update_ip_catalog
+    return [block_design::create [design_name] $board $clock]
+}
+
+proc build::main {arguments} {
+    variable folder
+    variable repository
+    set settings [options::parse $arguments [file join $repository overlay]]
+    spec::read [file join $folder generated first_exit_spec.tcl]
+    if {[dict get $settings help]} {
+        puts [options::usage [spec::boards] [spec::get default_board]]
+        return
+    }
+    set board [options::choice board [options::default $settings board [spec::get default_board]] [spec::boards]]
+    set clock [options::default $settings clock [dict get [spec::board $board] clock_mhz]]
+    set stage [dict get $settings stage]
+    set work [file join $folder build $board]
+
+    # Whatever can fail at once, fails before the long work starts.
+    tools::hls_command
+    if {$stage ne "hls"} {
+        tools::require_vivado
+        warn_of_version Vivado [version -short]
+    }
+    set model [options::default $settings model [spec::get network]]
+    set checked [spec::check_generated $repository $model [dict get $settings trust-generated]]
+    file mkdir $work
+
+    lassign [failure::in_stage "HLS" $work {build::run_hls $work $board $clock}] ip_folder hls_version
+    if {$stage eq "hls"} {
+        puts "IP: $ip_folder"
+        return
+    }
+    set actual_clock [failure::in_stage "block design" $work {build::run_design $work $board $clock $ip_folder}]
+    if {$stage eq "design"} {
+        puts "block design: [file join $work vivado]"
+        return
+    }
+    set target [target_folder [dict get $settings out] $board]
+    set staged [manifest::stage_folder $target]
+    set published [failure::in_stage "implementation" $work {
+        set result [implement::run [design_name] $staged [dict get $settings jobs]]
+        manifest::write $staged [manifest::content $board $actual_clock $checked $hls_version $result $repository]
+        manifest::publish $staged $target
+    } {file delete -force $staged}]
+    puts "overlay: [join $published {, }]"
+}
+
+if {[catch {build::main $argv} build::message]} {
+    puts stderr "error: $build::message"
+    exit 1
+}
+exit 0

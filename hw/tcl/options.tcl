@@ -1,0 +1,61 @@
+# The command line of build.tcl.
+
+namespace eval options {
+    variable stages {hls design bitstream}
+}
+
+proc options::usage {boards default_board} {
+    variable stages
+    return [join [list \
+        "usage: vivado -mode batch -source hw/build.tcl -tclargs \[options\]" \
+        "  --board BOARD      [join $boards {, }] (default: $default_board)" \
+        "  --clock MHZ        clock of the fabric (default: the board's)" \
+        "  --jobs N           processes that Vivado may use (default: 4)" \
+        "  --stage STAGE      last stage: [join $stages {, }] (default: bitstream)" \
+        "  --out DIR          where the overlay goes (default: overlay/)" \
+        "  --model FILE       weights that hw/generated/ was exported from (default: those of pynq_ee)" \
+        "  --trust-generated  build although hw/generated/ cannot be compared with the weights (no Python here)" \
+        "  --help             this text"] \n]
+}
+
+# The arguments as a dict: stage, jobs, out, trust-generated, help, and board and clock where they were given.
+proc options::parse {arguments out} {
+    variable stages
+    set settings [dict create stage bitstream jobs 4 out $out trust-generated 0 help 0]
+    while {[llength $arguments]} {
+        set arguments [lassign $arguments argument]
+        set name [string range $argument 2 end]
+        if {$argument in {--help --trust-generated}} {
+            dict set settings $name 1
+            continue
+        }
+        if {$argument ni {--board --clock --jobs --stage --out --model}} {
+            failure::raise "unknown option '$argument'; --help lists them"
+        }
+        if {![llength $arguments]} {
+            failure::raise "$argument needs a value; --help says which"
+        }
+        set arguments [lassign $arguments value]
+        switch -- $name {
+            clock { if {![string is double -strict $value] || !($value > 0 && $value <= 1000)} {
+                failure::raise "--clock is '$value'; it must be a frequency in MHz, above 0 and at most 1000" } }
+            jobs { if {![string is integer -strict $value] || $value < 1} {
+                failure::raise "--jobs is '$value'; it must be a whole number, at least 1" } }
+            stage { choice stage $value $stages }
+            out - model { set value [file normalize $value] }
+        }
+        dict set settings $name $value
+    }
+    return $settings
+}
+
+proc options::default {settings name value} {
+    return [expr {[dict exists $settings $name] ? [dict get $settings $name] : $value}]
+}
+
+proc options::choice {name value allowed} {
+    if {$value ni $allowed} {
+        failure::raise "unknown $name '$value'; known are [join $allowed {, }]"
+    }
+    return $value
+}
