@@ -1,0 +1,140 @@
+"""The programmed fabric: what the .hwh of a bitstream says, made of the models of its parts, and joined.
+
+Only what answers to the processor is modelled; interconnects, resets and clocks are taken as working. The accelerator
+is reset by the DMA's soft reset where the .hwh says that its ``ap_rst_n`` comes from the DMA, and only there.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from pathlib import Path
+
+from pynq_ee import spec
+from pynq_ee.errors import DeviceError
+from pynq_ee.sim.accelerator import Accelerator
+from pynq_ee.sim.axi_dma import AxiDma, Configuration
+from pynq_ee.sim.axi_intc import AxiIntc
+from pynq_ee.sim.bus import Bus, Target
+from pynq_ee.sim.dram import Dram
+from pynq_ee.sim.kernel import Kernel
+
+_INTC = "axi_intc"
+
+
+class ProgrammableLogic:
+    """One bitstream's circuits, in the state after programming.
+
+    Parameters
+    ----------
+    hwh
+        The hardware description of the bitstream.
+    memory
+        What the DMA reads and writes.
+    kernel
+        What the accelerator computes.
+    beat_bytes
+        Bytes of a beat of the accelerator's streams.
+    on_run
+        Called with the number of images and the mode of each run of the accelerator.
+
+    Raises
+    ------
+    DeviceError
+        A design that cannot be simulated: no DMA or accelerator, another IP at an address, widths that differ.
+    """
+
+    def __init__(
+        self, hwh: Path, memory: Dram, kernel: Kernel, beat_bytes: int, on_run: Callable[[int, int], None]
+    ) -> None:
+        modules = {module.get("INSTANCE", ""): module for module in ElementTree.parse(hwh).getroot().iter("MODULE")}
+        vlnvs = {name: module.get("VLNV", "") for name, module in modules.items()}
+        dma_name, kernel_name = (_instance(hwh, vlnvs, vlnv) for vlnv in (spec.DMA_VLNV, spec.KERNEL_VLNV))
+        configuration = Configuration.from_parameters(_parameters(modules[dma_name]))
+        if configuration.beat_bytes != beat_bytes:
+            raise DeviceError(
+                f"the DMA in {hwh} has a stream of {8 * configuration.beat_bytes} bit, the kernel of the model one of "
+                f"{8 * beat_bytes} bit; load the overlay that belongs to the model"
+            )
+        self.dma = AxiDma(configuration, memory)
+        self.accelerator = Accelerator(kernel, beat_bytes, on_run)
+        self._resets = 0
+        self._reset_by_dma = dma_name in _drivers(modules[kernel_name], "ap_rst_n")
+        targets: dict[str, Target] = {dma_name: self.dma, kernel_name: self.accelerator}
+        for name, vlnv in vlnvs.items():
+            if vlnv.split(":")[2:3] == [_INTC]:
+                targets[name] = AxiIntc(self._interrupt_lines(modules, name, dma_name, kernel_name))
+        self._ranges: list[tuple[int, int, Target]] = []
+        for module in modules.values():
+            if module.get("IS_PL") != "FALSE":
+                continue
+            for entry in module.iter("MEMRANGE"):
+                name, base = entry.get("INSTANCE", ""), int(entry.get("BASEVALUE", "0"), 16)
+                if name not in targets:
+                    raise DeviceError(f"{hwh} has {vlnvs.get(name)} at 0x{base:x}, which is not simulated")
+                self._ranges.append((base, int(entry.get("HIGHVALUE", "0"), 16) - base + 1, targets[name]))
+
+    def connect(self, bus: Bus) -> None:
+        """Let the circuits answer at their addresses."""
+        for base, size, target in self._ranges:
+            bus.connect(base, size, target)
+
+    def disconnect(self, bus: Bus) -> None:
+        """Let them answer no longer."""
+        for _, _, target in self._ranges:
+            bus.disconnect(target)
+
+    def settle(self) -> None:
+        """Let everything happen that can happen without the processor.
+
+        This is the only place where data moves between memory, streams and the kernel.
+        """
+        if self._reset_by_dma and self.dma.resets != self._resets:
+            self.accelerator.reset()
+        self._resets = self.dma.resets
+        send, receive = self.dma.send, self.dma.receive
+        while self.accelerator.settle(send, receive) or send.settle():
+            pass
+
+    def _interrupt_lines(
+        self, modules: dict[str, ElementTree.Element], controller: str, dma: str, kernel: str
+    ) -> list[Callable[[], bool]]:
+        """Levels of the controller's inputs in order, followed through an xlconcat."""
+        lines: list[Callable[[], bool]] = []
+        for source, pin in _drivers_of(modules[controller], "intr"):
+            concatenation = modules[source]
+            inputs = [(source, pin)]
+            if concatenation.get("VLNV", "").split(":")[2:3] == ["xlconcat"]:
+                count = int(_parameters(concatenation)["NUM_PORTS"])
+                inputs = [end for index in range(count) for end in _drivers_of(concatenation, f"In{index}")]
+            for name, output in inputs:
+                if name == dma:
+                    lines.append(lambda output=output: self.dma.interrupt(output))  # type: ignore[misc]
+                elif name == kernel:
+                    lines.append(lambda: self.accelerator.interrupt)
+        return lines
+
+
+def _instance(hwh: Path, vlnvs: dict[str, str], wanted: str) -> str:
+    found = [name for name, vlnv in vlnvs.items() if vlnv == wanted]
+    if len(found) != 1:
+        raise DeviceError(f"{hwh} has {len(found)} cells of {wanted}; the simulated board runs designs with one")
+    return found[0]
+
+
+def _parameters(module: ElementTree.Element) -> dict[str, str]:
+    return {entry.get("NAME", ""): entry.get("VALUE", "") for entry in module.iterfind("PARAMETERS/PARAMETER")}
+
+
+def _drivers_of(module: ElementTree.Element, pin: str) -> list[tuple[str, str]]:
+    """(instance, pin) pairs that a pin of a module is connected to."""
+    return [
+        (connection.get("INSTANCE", ""), connection.get("PORT", ""))
+        for port in module.iterfind("PORTS/PORT")
+        if port.get("NAME") == pin
+        for connection in port.iter("CONNECTION")
+    ]
+
+
+def _drivers(module: ElementTree.Element, pin: str) -> set[str]:
+    return {name for name, _ in _drivers_of(module, pin)}

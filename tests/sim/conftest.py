@@ -1,0 +1,69 @@
+"""A model with random weights, and simulated boards that run it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pynq
+import pytest
+
+from pynq_ee import spec
+from pynq_ee.sim import SimulatedDevice
+from pynq_ee.spec import Spec
+from pynq_ee.weights import LayerWeights, Model, RemainderWeights, remainder_layers
+
+#: Right shifts that spread the outputs of random weights over their ranges.
+_SHIFTS = {"trunk": 9, "branch": 2, "classifier": 3}
+
+
+@pytest.fixture(scope="session")
+def random_model() -> Callable[..., Model]:
+    """Make a legal model whose weights are random."""
+
+    def make(seed: int, model_spec: Spec = spec.DEFAULT, network: str = spec.DEFAULT_NETWORK) -> Model:
+        generator = np.random.default_rng(seed)
+        layers = {}
+        for layer in model_spec.layers:
+            limit = layer.weight_max
+            layers[layer.name] = LayerWeights(
+                generator.integers(-limit, limit + 1, layer.weight_shape).astype(np.int8),
+                generator.integers(-50, 50, layer.out_channels).astype(np.int32),
+                np.full(layer.out_channels, _SHIFTS[layer.name], np.uint8),
+            )
+        remainder = {}
+        for name in remainder_layers(network):
+            shape = spec.REMAINDER_LAYERS[name].weight_shape
+            weights = generator.normal(size=shape).astype(np.float32)
+            remainder[name] = RemainderWeights(weights, np.zeros(shape[0], np.float32))
+        thresholds = (0.5,) * (spec.network_exits(network) - 1)
+        return Model(network, model_spec, layers, -3, -6, remainder, thresholds)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def model(random_model: Callable[..., Model]) -> Model:
+    """One model of the default spec."""
+    return random_model(seed=0)
+
+
+@pytest.fixture
+def device(model: Model) -> Iterator[SimulatedDevice]:
+    """A simulated board with the NumPy kernel."""
+    with SimulatedDevice(model, kernel="numpy") as board:
+        yield board
+
+
+@pytest.fixture
+def overlay(device: SimulatedDevice) -> pynq.Overlay:
+    """Its overlay, loaded."""
+    return pynq.Overlay(device.bitfile, device=device)
+
+
+@pytest.fixture
+def images() -> Callable[[int], npt.NDArray[np.uint8]]:
+    """Make random images (n, 28, 28)."""
+    generator = np.random.default_rng(7)
+    return lambda count: generator.integers(0, 256, (count, spec.IMAGE_SIDE, spec.IMAGE_SIDE)).astype(np.uint8)

@@ -1,0 +1,249 @@
+"""The two kernels agree bit for bit, and the compiled one is built when it is needed, once, or says why not."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pynq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pynq_ee import spec
+from pynq_ee.errors import ToolError
+from pynq_ee.sim import SimulatedDevice, kernel_library
+from pynq_ee.sim.kernel import Kernel, Run, hls_kernel, numpy_kernel
+from pynq_ee.spec import REGISTER_OFFSET
+from pynq_ee.weights import Model
+
+
+@pytest.fixture(scope="module", params=[8, 4], ids=["64 bit", "32 bit"])
+def wide_model(request: pytest.FixtureRequest, random_model: Callable[..., Model]) -> Model:
+    return random_model(seed=0, model_spec=spec.Spec(pixels_per_beat=request.param))
+
+
+@pytest.fixture(scope="module")
+def kernels(wide_model: Model) -> tuple[Kernel, Kernel]:
+    return hls_kernel(wide_model), numpy_kernel(wide_model)
+
+
+def assert_equal_runs(first: Run | None, second: Run | None) -> None:
+    if first is None or second is None:
+        assert first is second
+        return
+    assert first.consumed == second.consumed
+    assert first.registers == second.registers
+    np.testing.assert_array_equal(first.output, second.output)
+    np.testing.assert_array_equal(first.output_last, second.output_last)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_the_compiled_kernel_is_the_numpy_one_on_any_input(
+    kernels: tuple[Kernel, Kernel], wide_model: Model, data: st.DataObject
+) -> None:
+    image_beats = wide_model.spec.image_beats
+    images = data.draw(st.integers(0, 3), "images")
+    beats = data.draw(
+        st.one_of(st.just(images * image_beats), st.integers(0, 4 * image_beats)),
+        "beats",
+    )
+    last = np.zeros(beats, np.uint8)
+    for position in data.draw(st.lists(st.integers(0, max(beats - 1, 0)), max_size=2), "TLAST"):
+        last[position : position + 1] = 1
+    mode = data.draw(st.sampled_from([0, spec.MODE_FEATURES]), "mode")
+    generator = np.random.default_rng(data.draw(st.integers(0, 1000), "seed"))
+    words = generator.integers(0, 256, (beats, wide_model.spec.beat_bytes)).astype(np.uint8)
+    compiled, readable = kernels
+    assert_equal_runs(compiled(words, last, images, mode), readable(words, last, images, mode))
+
+
+@pytest.mark.parametrize("features", [False, True], ids=["logits", "features"])
+def test_a_full_batch_ends_with_one_tlast(kernels: tuple[Kernel, Kernel], wide_model: Model, features: bool) -> None:
+    beats = 2 * wide_model.spec.image_beats
+    last = np.zeros(beats, np.uint8)
+    last[-1] = 1
+    words = np.random.default_rng(1).integers(0, 256, (beats, wide_model.spec.beat_bytes)).astype(np.uint8)
+    for kernel in kernels:
+        run = kernel(words, last, 2, int(features))
+        assert run is not None
+        assert np.flatnonzero(run.output_last).tolist() == [2 * wide_model.spec.output_beats(features) - 1]
+        assert len(run.output) == len(run.output_last)
+
+
+def test_both_kernels_bring_the_same_through_the_simulated_board(
+    model: Model, images: Callable[[int], npt.NDArray[np.uint8]]
+) -> None:
+    sent, results = images(20), []
+    for kernel in ("numpy", "hls"):
+        with SimulatedDevice(model, kernel=kernel) as device:
+            overlay = pynq.Overlay(device.bitfile, device=device)
+            buffer = device.allocate(sent.shape, np.uint8)
+            received = device.allocate((len(sent), model.spec.output_bytes(True)), np.uint8)
+            buffer[:] = sent
+            overlay.axi_dma.recvchannel.transfer(received)
+            overlay.first_exit.write(REGISTER_OFFSET["num_images"], len(sent))
+            overlay.first_exit.write(REGISTER_OFFSET["mode"], spec.MODE_FEATURES)
+            overlay.first_exit.write(REGISTER_OFFSET["CTRL"], spec.CTRL_START)
+            overlay.axi_dma.sendchannel.transfer(buffer)
+            overlay.axi_dma.recvchannel.wait()
+            assert overlay.first_exit.read(REGISTER_OFFSET["build_id"]) == model.build_id
+            assert kernel in device.name
+            results.append(bytes(received))
+    assert results[0] == results[1]
+
+
+def test_a_kernel_of_ones_own_is_taken_and_named(model: Model) -> None:
+    def broken(_: Model) -> Kernel:
+        return lambda beats, last, images, mode: None
+
+    with SimulatedDevice(model, kernel=broken) as device:
+        overlay = pynq.Overlay(device.bitfile, device=device)
+        overlay.first_exit.write(REGISTER_OFFSET["CTRL"], spec.CTRL_START)
+        assert overlay.first_exit.read(0) == spec.CTRL_START
+        assert device.name == "simulated pynq-z2 (broken kernel)"
+
+
+# Building ------------------------------------------------------------------------------------------------------------
+
+
+MAKEFILE = """\
+lib:
+	mkdir -p $(BUILD)
+	echo built >> $(CURDIR)/../count
+	grep -q build_id $(GENERATED)/first_exit_spec.h
+	$(or $(CXX),g++) -shared -fPIC -o $(BUILD)/libfirst_exit.so src/kernel.cpp
+"""
+SOURCE = 'extern "C" unsigned first_exit_beat_bytes() { return 8; }\nextern "C" int first_exit_run() { return 7; }\n'
+
+
+@pytest.fixture
+def hardware(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small hw/ in place of the real one, and a cache of its own."""
+    directory = tmp_path / "hw"
+    (directory / "src").mkdir(parents=True)
+    (directory / "Makefile").write_text(MAKEFILE)
+    (directory / "src" / "kernel.cpp").write_text(SOURCE)
+    monkeypatch.setattr(kernel_library, "_hardware", lambda: directory)
+    monkeypatch.setenv("PYNQ_EE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("AP_TYPES", str(tmp_path))  # these sources need no headers
+    return directory
+
+
+def builds(hardware: Path) -> int:
+    return len((hardware.parent / "count").read_text().splitlines())
+
+
+def test_a_library_is_built_once_and_named_by_its_build_id(hardware: Path, model: Model) -> None:
+    path = kernel_library.library(model)
+    assert path == kernel_library.library(model)
+    assert builds(hardware) == 1
+    assert f"{model.build_id:08x}" in path.name
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name], "nothing else is left"
+
+
+def test_a_changed_source_or_another_model_is_another_library(
+    hardware: Path, model: Model, random_model: Callable[..., Model]
+) -> None:
+    paths = {kernel_library.library(model), kernel_library.library(random_model(seed=1))}
+    (hardware / "src" / "kernel.cpp").write_text(SOURCE + "// changed\n")
+    paths.add(kernel_library.library(model))
+    (hardware / "include").mkdir()
+    (hardware / "include" / "new.h").write_text("")
+    paths.add(kernel_library.library(model))
+    assert len(paths) == builds(hardware) == 4
+
+
+def test_several_that_build_at_once_all_get_a_whole_library(hardware: Path, model: Model) -> None:
+    found: list[Path] = []
+    threads = [threading.Thread(target=lambda: found.append(kernel_library.library(model))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(found)) == 1 and len(found) == 4
+    kernel_library.load(found[0], 8)
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"PYNQ_EE_CACHE": "{}/chosen", "XDG_CACHE_HOME": "{}/xdg"}, "chosen"),
+        ({"PYNQ_EE_CACHE": "", "XDG_CACHE_HOME": "{}/xdg"}, "xdg/pynq_ee"),
+        ({"PYNQ_EE_CACHE": "", "XDG_CACHE_HOME": "", "HOME": "{}/home"}, "home/.cache/pynq_ee"),
+    ],
+)
+def test_the_cache_is_where_the_user_says(
+    hardware: Path,
+    model: Model,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    variables: dict[str, str],
+    expected: str,
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value.format(tmp_path))
+    assert kernel_library.library(model).parent == tmp_path / expected
+
+
+def test_a_failed_compilation_shows_what_the_compiler_said(hardware: Path, model: Model) -> None:
+    (hardware / "src" / "kernel.cpp").write_text("int kernel( { return nonsense; }\n")
+    with pytest.raises(ToolError, match=r"(?s)cannot be compiled.*kernel=\"numpy\".*kernel\.cpp:1"):
+        kernel_library.library(model)
+    assert not list((hardware.parent / "cache").iterdir()), "nothing is left of the attempt"
+
+
+@pytest.mark.parametrize("present", [(), ("make",), ("g++",)], ids=["neither", "no compiler", "no make"])
+def test_missing_tools_are_named_with_the_command_that_installs_them(
+    hardware: Path, model: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, present: tuple[str, ...]
+) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in present:
+        (programs / name).touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(programs))
+    monkeypatch.delenv("CXX", raising=False)
+    missing = " and ".join(tool for tool in ("make", "g\\+\\+") if tool.replace("\\", "") not in present)
+    with pytest.raises(ToolError, match=rf"needs {missing}, not found.*apt install make g\+\+.*kernel=\"numpy\""):
+        kernel_library.library(model)
+
+
+def test_missing_headers_are_named_with_the_package_that_has_them(
+    hardware: Path, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernel_library.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.delenv("AP_TYPES", raising=False)
+    with pytest.raises(ToolError, match=r"hls4ml ships; pip install 'pynq_ee\[sim\]'.*kernel=\"numpy\""):
+        kernel_library.library(model)
+
+
+def test_a_cache_that_cannot_be_written_is_named(
+    hardware: Path, model: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PYNQ_EE_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(ToolError, match="set PYNQ_EE_CACHE to a writable directory"):
+        kernel_library.library(model)
+
+
+def test_a_damaged_library_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.so"
+    path.write_bytes(b"\x7fELF")
+    with pytest.raises(ToolError, match=r"damaged.so cannot be loaded .*delete it"):
+        kernel_library.load(path, 8)
+
+
+def test_a_library_for_another_width_is_refused(hardware: Path, model: Model) -> None:
+    with pytest.raises(ToolError, match="beats of 8 bytes, the model's have 4"):
+        kernel_library.load(kernel_library.library(model), 4)
+
+
+def test_the_kernels_sources_are_found_in_a_checkout() -> None:
+    directory = kernel_library._hardware()
+    assert (directory / "tb" / "library.h").is_file()
+    assert os.access(directory / "Makefile", os.R_OK)
