@@ -1,0 +1,405 @@
+"""``EarlyExitInference``: images in, predictions out. What most users ever touch.
+
+An image's way: into a DMA buffer as 98 beats; through the fabric, which returns ten logits (and the trunk's
+features); their entropy, on the host; out at exit 1 if that is below the threshold, else on through the software
+exits, each of which sees only what the one before it did not let go.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pynq_ee import bitfiles, exits, fabric, weights
+from pynq_ee.errors import DeviceError, InputError
+from pynq_ee.images import SHAPE, to_images
+from pynq_ee.overlay import Accelerator, Results
+from pynq_ee.remainder import TAKES_PACKED, decider
+from pynq_ee.remainder import default as default_engine
+from pynq_ee.remainder import stages as software_exits
+from pynq_ee.spec import CLASSES
+from pynq_ee.weights import Model
+
+#: Devices that are asked for by name; everything else is a pynq device or a board.
+SIMULATED = {"sim": "hls", "sim-numpy": "numpy"}
+
+#: The stages of a prediction's time, in order. They overlap with the fabric's work on the next batch.
+STAGES = ("input", "fabric", "entropy", "remainder")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What became of a batch of images.
+
+    Attributes
+    ----------
+    labels
+        int64 (N,), 0 to 9.
+    exits
+        int64 (N,), the exit that each image left at, counted from 1.
+    entropy
+        float64 (N,), nats, of that exit's softmax.
+    logits
+        float32 (N, 10), of that exit, in its real scale.
+    device
+        Name of the device that the first exit ran on; a simulated one says so.
+    seconds
+        Wall time that the host spent in each stage (*measured*): ``input`` (images into the DMA's buffer),
+        ``fabric`` (starting and waiting for it), ``entropy``, ``remainder``.
+    fabric_clocks
+        Clocks of the fabric by the rate rule (*modelled*).
+    """
+
+    labels: npt.NDArray[np.int64]
+    exits: npt.NDArray[np.int64]
+    entropy: npt.NDArray[np.float64]
+    logits: npt.NDArray[np.float32]
+    device: str
+    seconds: dict[str, float]
+    fabric_clocks: int
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def share(self, exit: int) -> float:
+        """Share of the images that left at an exit, 0 to 1."""
+        return float(np.mean(self.exits == exit))
+
+
+@dataclass
+class _Stopwatch:
+    """Wall time by stage."""
+
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] += time.perf_counter() - begin
+
+
+class EarlyExitInference:
+    """A network whose first exit is in the fabric of a board.
+
+    Parameters
+    ----------
+    model
+        A shipped model's name, the path of a model file, or a :class:`~pynq_ee.weights.Model`.
+    device
+        None: the board that this runs on. ``"sim"``: a simulated board that runs the compiled HLS kernel.
+        ``"sim-numpy"``: one that runs the NumPy model, where there is no compiler. Or a pynq device.
+    threshold
+        Nats; one number, or one for each exit but the last. None: the model's own, calibrated.
+    remainder
+        Engine of the software exits, a name in :data:`pynq_ee.remainder.ENGINES`. None: the compiled one where it
+        was built at installation, else NumPy.
+    bitfile
+        The overlay's ``.bit``. None: the one that belongs to the device.
+    features
+        The fabric returns the trunk's features with each result, so that the software exits need not compute the
+        first convolution again. Without, results are 25 times smaller, and the undecided images' features are
+        computed on the host.
+    images_per_transfer
+        Images in one DMA transfer, at most. Two transfers' buffers are allocated.
+    deadline_seconds
+        Longest time for one transfer, beyond what the rate rule gives it.
+    retries
+        How often a failed transfer is sent again before its error is raised.
+
+    Raises
+    ------
+    DeviceError
+        No board, or no memory on it. The simulated one is never fallen back to.
+    OverlayError, IdentityError
+        No bitstream, a stale one, or another model's.
+    ModelFileError
+        A model file that cannot be used.
+
+    Examples
+    --------
+    >>> from pynq_ee import EarlyExitInference
+    >>> import numpy as np
+    >>> with EarlyExitInference(device="sim-numpy") as network:
+    ...     prediction = network.classify(np.zeros((28, 28), np.uint8))
+    >>> len(prediction)
+    1
+    """
+
+    def __init__(
+        self,
+        model: str | Path | Model = weights.DEFAULT,
+        *,
+        device: Any = None,
+        threshold: float | Iterable[float] | None = None,
+        remainder: str | None = None,
+        bitfile: str | Path | None = None,
+        features: bool = True,
+        images_per_transfer: int = 1024,
+        deadline_seconds: float = 2.0,
+        retries: int = 1,
+    ) -> None:
+        self.model = model if isinstance(model, Model) else weights.load(model)
+        self.threshold = self.model.thresholds if threshold is None else threshold
+        self.remainder = remainder or default_engine()
+        self._stages = software_exits(self.remainder, self.model)
+        self._takes_packed = self.remainder in TAKES_PACKED
+        self._decide_first = decider(self.remainder, 2.0**self.model.logit_exponent)
+        self._decide_later = decider(self.remainder)
+        self._own_device, self.device = _open_device(device, self.model)
+        try:
+            board = bitfiles.board_of(self.device)
+            overlay = bitfiles.find(self.device) if bitfile is None else bitfiles.check(bitfile, board)
+            self._accelerator = Accelerator(
+                self.model,
+                self.device,
+                overlay,
+                features=features,
+                images_per_transfer=images_per_transfer,
+                deadline_seconds=deadline_seconds,
+                retries=retries,
+                clock_mhz=bitfiles.manifest(overlay).get("clock_mhz", board.clock_mhz),
+            )
+        except BaseException:
+            if self._own_device:
+                self.device.close()
+            raise
+        self._closed = False
+
+    @property
+    def threshold(self) -> tuple[float, ...]:
+        """The threshold vector in nats, one for each exit but the last. May be set at any time."""
+        return self._threshold
+
+    @threshold.setter
+    def threshold(self, value: float | Iterable[float]) -> None:
+        self._threshold = exits.check_thresholds(value, self.model.exits)
+
+    @property
+    def accelerator(self) -> Accelerator:
+        """The driver beneath, for those who want its counters or its buffers."""
+        return self._accelerator
+
+    def classify(
+        self, images: Any, *, unit_floats: bool = False, fit: bool = False, invert: bool = False
+    ) -> Prediction:
+        """Classify one image or many.
+
+        Parameters
+        ----------
+        images, unit_floats, fit, invert
+            See :func:`pynq_ee.images.to_images`: uint8 arrays (28, 28) or (N, 28, 28), PIL images, paths, lists.
+
+        Raises
+        ------
+        InputError
+            Images that cannot be taken, or a closed object.
+        TransferError, DeadlineError
+            A transfer that failed, retries included. The next call starts afresh.
+        """
+        batch = to_images(images, unit_floats=unit_floats, fit=fit, invert=invert)
+        size = self._accelerator.slots[0].capacity if self._open() else 0
+        chunks = (batch[start : start + size] for start in range(0, len(batch), size))
+        return concatenate(list(self._predict(chunks)))
+
+    def stream(
+        self,
+        images: Iterable[Any],
+        *,
+        batch: int = 64,
+        unit_floats: bool = False,
+        fit: bool = False,
+        invert: bool = False,
+    ) -> Iterator[Prediction]:
+        """Classify images as they come, in order, with bounded memory.
+
+        Parameters
+        ----------
+        images
+            Any iterable of what :meth:`classify` takes. It is read only as far as it is needed.
+        batch
+            Images that are gathered before they are sent, at most ``images_per_transfer``. A prediction comes out
+            when the batch *after* its own has been sent, or the iterable ends.
+
+        Yields
+        ------
+        Prediction
+            One for each batch.
+        """
+        self._open()
+        capacity = self._accelerator.slots[0].capacity
+        if not 1 <= batch <= capacity:
+            raise InputError(f"batch is {batch}; it must be 1 to {capacity} (images_per_transfer)")
+        ready = (to_images(item, unit_floats=unit_floats, fit=fit, invert=invert) for item in images)
+        return self._predict(_gather(ready, batch))
+
+    def all_exits(self, images: Any) -> npt.NDArray[np.float32]:
+        """Logits of every exit for every image, float32 (N, exits, 10): what thresholds are calibrated on."""
+        self._open()
+        batch = to_images(images)
+        size = self._accelerator.slots[0].capacity
+        outputs = np.empty((len(batch), self.model.exits, CLASSES), np.float32)
+        chunks = [batch[start : start + size] for start in range(0, len(batch), size)]
+        position = 0
+        for chunk, results in self._fabric(chunks, _Stopwatch()):
+            rows = slice(position, position + len(chunk))
+            outputs[rows, 0] = self._scaled(results)
+            hidden = self._features(results, chunk, np.arange(len(chunk)))
+            for number, stage in enumerate(self._stages, start=1):
+                hidden, outputs[rows, number] = stage(hidden)
+            position += len(chunk)
+        return outputs
+
+    def close(self) -> None:
+        """Free the buffers, and the simulated board if it was opened by name. May be called twice."""
+        if not self._closed:
+            self._closed = True
+            self._accelerator.close()
+            if self._own_device:
+                self.device.close()
+
+    def __enter__(self) -> EarlyExitInference:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # The way of a batch -----------------------------------------------------------------------------------------
+
+    def _open(self) -> bool:
+        if self._closed:
+            raise DeviceError("this EarlyExitInference is closed; make another one")
+        return True
+
+    def _fabric(
+        self, chunks: Iterable[npt.NDArray[np.uint8]], watch: _Stopwatch
+    ) -> Iterator[tuple[npt.NDArray[np.uint8], Results]]:
+        """Send chunks through the fabric, one ahead: while a chunk's results are with the caller, the next one runs.
+
+        Results are views into a slot, valid until the iteration after the next.
+        """
+        accelerator = self._accelerator
+        waiting: tuple[npt.NDArray[np.uint8], Any] | None = None
+        try:
+            for number, chunk in enumerate(chunks):
+                slot = accelerator.slots[number % len(accelerator.slots)]
+                with watch.stage("input"):
+                    slot.fill(chunk)
+                with watch.stage("fabric"):
+                    results = accelerator.finish(waiting[1]) if waiting else None
+                    accelerator.start(slot)
+                if waiting and results:
+                    yield waiting[0], results
+                waiting = (chunk, slot)
+            if waiting:
+                with watch.stage("fabric"):
+                    results = accelerator.finish(waiting[1])
+                yield waiting[0], results
+        finally:
+            accelerator.abandon()
+
+    def _predict(self, chunks: Iterable[npt.NDArray[np.uint8]]) -> Iterator[Prediction]:
+        watch = _Stopwatch()
+        for chunk, results in self._fabric(chunks, watch):
+            yield self._decide(chunk, results, watch)
+            watch.seconds = dict.fromkeys(STAGES, 0.0)
+
+    def _decide(self, chunk: npt.NDArray[np.uint8], results: Results, watch: _Stopwatch) -> Prediction:
+        """Apply the exit policy to one chunk, computing each software exit only for what reaches it."""
+        threshold = self._threshold
+        with watch.stage("entropy"):
+            logits = self._scaled(results)
+            labels, entropy, leaves = self._decide_first(results.logits, threshold[0])
+            undecided = np.flatnonzero(~leaves)
+        taken = np.ones(len(chunk), np.int64)
+        with watch.stage("remainder"):
+            hidden = self._features(results, chunk, undecided) if len(undecided) else None
+            for number, stage in enumerate(self._stages, start=2):
+                if not len(undecided):
+                    break
+                hidden, exit_logits = stage(hidden)
+                taken[undecided] = number
+                logits[undecided] = exit_logits
+                last = number == self.model.exits
+                decision = self._decide_later(exit_logits, math.inf if last else threshold[number - 1])
+                labels[undecided], entropy[undecided] = decision.labels, decision.entropy
+                undecided, hidden = undecided[~decision.leaves], hidden[~decision.leaves]
+        return Prediction(
+            labels,
+            taken,
+            entropy,
+            logits,
+            str(self.device.name),
+            dict(watch.seconds),
+            self._accelerator.fabric_clocks(len(chunk)),
+        )
+
+    def _scaled(self, results: Results) -> npt.NDArray[np.float32]:
+        return results.logits * np.float32(2.0**self.model.logit_exponent)
+
+    def _features(
+        self, results: Results, chunk: npt.NDArray[np.uint8], rows: npt.NDArray[np.intp]
+    ) -> npt.NDArray[np.uint8]:
+        """Features of some images of a chunk: those that the fabric returned, else computed here."""
+        if results.features is None:
+            return fabric.trunk(chunk[rows], self.model)
+        packed = results.features[rows]
+        return packed if self._takes_packed else fabric.unpack_features(packed, self.model)
+
+
+def concatenate(predictions: list[Prediction]) -> Prediction:
+    """Join the predictions of consecutive batches."""
+    return Prediction(
+        np.concatenate([part.labels for part in predictions]),
+        np.concatenate([part.exits for part in predictions]),
+        np.concatenate([part.entropy for part in predictions]),
+        np.concatenate([part.logits for part in predictions]),
+        predictions[0].device,
+        {stage: sum(part.seconds[stage] for part in predictions) for stage in STAGES},
+        sum(part.fabric_clocks for part in predictions),
+    )
+
+
+def _gather(images: Iterable[npt.NDArray[np.uint8]], size: int) -> Iterator[npt.NDArray[np.uint8]]:
+    """Regroup arrays (n, 28, 28) of any n into arrays of ``size``, the last one shorter."""
+    batch = np.empty((size, *SHAPE), np.uint8)
+    count = 0
+    for item in images:
+        while len(item):
+            part = item[: size - count]
+            batch[count : count + len(part)] = part  # copied: a camera may write its next frame over this one
+            count += len(part)
+            item = item[len(part) :]
+            if count == size:
+                yield batch
+                batch, count = np.empty_like(batch), 0
+    if count:
+        yield batch[:count]
+
+
+def _open_device(device: Any, model: Model) -> tuple[bool, Any]:
+    """Return whether the device was opened here (and is closed with us), and the device."""
+    if isinstance(device, str):
+        if device not in SIMULATED:
+            raise InputError(
+                f"device is {device!r}; give None for this board, {' or '.join(SIMULATED)}, or a pynq device"
+            )
+        from pynq_ee.sim import SimulatedDevice
+
+        return True, SimulatedDevice(model, kernel=SIMULATED[device])
+    if device is not None:
+        return False, device
+    return False, bitfiles.this_board()

@@ -1,0 +1,213 @@
+"""EarlyExitInference on the simulated board, through the real pynq: what a user is promised."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pynq_ee import EarlyExitInference, exits, fabric, remainder
+from pynq_ee.errors import DeviceError, InputError, ModelFileError
+from pynq_ee.sim import SimulatedDevice
+from pynq_ee.spec import NETWORKS
+
+# A threshold at which random models let some images leave and keep some.
+MIDDLE = 1.0
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(7).integers(0, 256, (150, 28, 28)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module", params=list(NETWORKS))
+def model(request, random_model):
+    return random_model(seed=3, network=request.param)
+
+
+@pytest.fixture(scope="module")
+def network(model):
+    with EarlyExitInference(model, device="sim-numpy", threshold=MIDDLE, images_per_transfer=64) as opened:
+        yield opened
+
+
+def expected(model, images, thresholds):
+    """Labels, exits and logits by the definitions, one exit after the other, for every image."""
+    features, logits = fabric.first_exit(images, model)
+    outputs = [logits * np.float32(2.0**model.logit_exponent)]
+    hidden = features
+    for stage in remainder.stages("numpy", model):
+        hidden, stage_logits = stage(hidden)
+        outputs.append(stage_logits)
+    every = np.stack(outputs, axis=1)
+    taken = exits.exit_of(exits.entropy(every), thresholds)
+    chosen = every[np.arange(len(images)), taken - 1]
+    return chosen.argmax(1), taken, chosen
+
+
+def assert_agree(found, wanted):
+    """Two engines, or two batch sizes on one, may sum in another order."""
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=remainder.TOLERANCE * max(1, np.abs(wanted).max()))
+
+
+def test_a_batch_gets_the_labels_exits_and_logits_of_the_definitions(network, model, images):
+    labels, taken, logits = expected(model, images, network.threshold)
+    prediction = network.classify(images)
+    np.testing.assert_array_equal(prediction.labels, labels)
+    np.testing.assert_array_equal(prediction.exits, taken)
+    assert_agree(prediction.logits, logits)
+    np.testing.assert_allclose(prediction.entropy, exits.entropy(prediction.logits))
+
+
+@pytest.mark.parametrize("threshold", [0.0, np.inf])
+def test_a_threshold_of_zero_sends_every_image_to_the_last_exit_and_infinity_lets_every_one_leave(
+    network, model, images, threshold
+):
+    before = network.threshold
+    network.threshold = threshold
+    prediction = network.classify(images)
+    network.threshold = before
+    assert set(prediction.exits) == {1 if threshold else model.exits}
+
+
+def test_the_first_exits_logits_are_exactly_the_fabrics(network, model, images):
+    every = network.all_exits(images)
+    _, logits = fabric.first_exit(images, model)
+    np.testing.assert_array_equal(every[:, 0], logits * np.float32(2.0**model.logit_exponent))
+
+
+def test_without_features_the_same_comes_out(model, images):
+    with EarlyExitInference(model, device="sim-numpy", threshold=MIDDLE, features=False) as network:
+        labels, taken, _ = expected(model, images, network.threshold)
+        prediction = network.classify(images)
+    np.testing.assert_array_equal(prediction.labels, labels)
+    np.testing.assert_array_equal(prediction.exits, taken)
+
+
+@pytest.mark.parametrize("count", [1, 63, 64, 65, 128, 129])
+def test_batches_of_any_size_are_split_into_transfers_and_come_back_in_order(network, images, count):
+    whole = network.classify(images)
+    part = network.classify(images[:count])
+    assert len(part) == count
+    np.testing.assert_array_equal(part.labels, whole.labels[:count])
+    assert_agree(part.logits, whole.logits[:count])
+
+
+def test_a_stream_gives_the_same_in_order_and_reads_ahead_no_more_than_two_batches(network, images):
+    read = []
+
+    def source():
+        for number, image in enumerate(images):
+            read.append(number)
+            yield image
+
+    whole = network.classify(images)
+    position = 0
+    for prediction in network.stream(source(), batch=8):
+        assert len(read) <= position + 3 * 8
+        np.testing.assert_array_equal(prediction.labels, whole.labels[position : position + len(prediction)])
+        position += len(prediction)
+    assert position == len(images)
+
+
+def test_a_stream_that_is_left_halfway_leaves_a_working_network(network, images):
+    whole = network.classify(images)
+    for _ in network.stream(iter(images), batch=16):
+        break
+    np.testing.assert_array_equal(network.classify(images).labels, whole.labels)
+
+
+def test_one_image_a_list_a_pil_image_and_a_file_are_taken(network, images, tmp_path):
+    label = network.classify(images[0]).labels
+    path = tmp_path / "digit.png"
+    Image.fromarray(images[0]).save(path)
+    for given in (images[:1], [images[0]], Image.fromarray(images[0]), path, str(path), [path]):
+        np.testing.assert_array_equal(network.classify(given).labels, label)
+
+
+def test_floats_are_taken_only_when_told_so(network, images):
+    with pytest.raises(InputError, match="unit_floats"):
+        network.classify(images[:2] / 255)
+    prediction = network.classify(images[:2] / 255, unit_floats=True)
+    np.testing.assert_array_equal(prediction.labels, network.classify(images[:2]).labels)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        np.zeros((0, 28, 28), np.uint8),
+        np.zeros((2, 28, 27), np.uint8),
+        np.zeros((2, 1, 28, 28), np.uint8),
+        np.zeros((2, 28, 28), np.int32),
+        np.full((2, 28, 28), np.nan),
+        [],
+        None,
+        7,
+    ],
+)
+def test_input_that_cannot_be_taken_is_refused_and_the_network_still_works(network, images, bad):
+    with pytest.raises(InputError):
+        network.classify(bad)
+    assert len(network.classify(images[:3])) == 3
+
+
+def test_a_prediction_names_its_device_and_says_that_it_is_simulated(network, images):
+    prediction = network.classify(images[:2])
+    assert prediction.device == "simulated pynq-z2 (numpy kernel)"
+    assert sum(prediction.seconds.values()) > 0
+    assert prediction.fabric_clocks == network.model.spec.image_beats * 2 + 400
+
+
+def test_closing_frees_every_buffer_and_may_be_done_twice(model, images):
+    with SimulatedDevice(model, kernel="numpy") as device:
+        network = EarlyExitInference(model, device=device)
+        network.classify(images)
+        assert device.live_buffers == 4
+        network.close()
+        network.close()
+        assert device.live_buffers == 0
+        with pytest.raises(DeviceError, match="closed"):
+            network.classify(images)
+
+
+def test_a_prediction_outlives_the_buffers(model, images):
+    with EarlyExitInference(model, device="sim-numpy") as network:
+        prediction = network.classify(images)
+        copy = prediction.logits.copy()
+        network.classify(images[::-1])
+    np.testing.assert_array_equal(prediction.logits, copy)
+
+
+def test_the_buffers_are_used_again_by_every_batch(model, images):
+    with SimulatedDevice(model, kernel="numpy") as device, EarlyExitInference(model, device=device) as network:
+        before = device.allocated_bytes
+        for _ in range(5):
+            network.classify(images)
+        assert (device.live_buffers, device.allocated_bytes) == (4, before)
+
+
+def test_without_a_board_the_simulated_one_is_not_fallen_back_to(model):
+    with pytest.raises(DeviceError, match='device="sim"'):
+        EarlyExitInference(model)
+
+
+def test_wrong_choices_are_refused_by_name(model):
+    with pytest.raises(InputError, match="gpu"):
+        EarlyExitInference(model, device="gpu")
+    with pytest.raises(InputError, match="fortran"):
+        EarlyExitInference(model, device="sim-numpy", remainder="fortran")
+    with pytest.raises(InputError, match="images_per_transfer"):
+        EarlyExitInference(model, device="sim-numpy", images_per_transfer=0)
+    with pytest.raises(InputError, match="threshold"):
+        EarlyExitInference(model, device="sim-numpy", threshold=-1)
+    with pytest.raises(ModelFileError, match="lenet9"):
+        EarlyExitInference("lenet9", device="sim-numpy")
+
+
+def test_a_board_without_enough_memory_is_a_clear_error_and_keeps_no_buffer(model):
+    with SimulatedDevice(model, kernel="numpy", memory_bytes=1 << 20) as device:
+        with pytest.raises(DeviceError, match="images_per_transfer"):
+            EarlyExitInference(model, device=device)
+        assert device.live_buffers == 0
+        with EarlyExitInference(model, device=device, images_per_transfer=64) as network:
+            assert len(network.classify(np.zeros((65, 28, 28), np.uint8))) == 65

@@ -1,0 +1,100 @@
+"""The parts of the inference that need no device: regrouping images, joining predictions, choosing the device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import models
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pynq_ee.errors import InputError, ModelFileError
+from pynq_ee.inference import STAGES, EarlyExitInference, Prediction, _gather, concatenate
+
+
+def numbered(start: int, count: int) -> np.ndarray:
+    """Images that carry their number."""
+    images = np.zeros((count, 28, 28), np.uint8)
+    images[:, 0, 0] = np.arange(start, start + count)
+    return images
+
+
+@given(st.lists(st.integers(0, 20), max_size=12), st.integers(1, 16))
+def test_images_are_regrouped_in_order_into_full_batches_and_a_rest(counts: list[int], size: int) -> None:
+    starts = np.concatenate([[0], np.cumsum(counts)]).astype(int)
+    batches = list(_gather((numbered(start, count) for start, count in zip(starts, counts)), size))
+    total = int(starts[-1])
+    assert [len(batch) for batch in batches] == [size] * (total // size) + ([total % size] if total % size else [])
+    numbers = [batch[:, 0, 0] for batch in batches]
+    assert np.array_equal(np.concatenate([np.zeros(0, np.uint8), *numbers]), np.arange(total).astype(np.uint8))
+
+
+def test_a_source_is_read_only_as_far_as_it_is_needed() -> None:
+    read = []
+
+    def source() -> Iterator[np.ndarray]:
+        for number in range(100):
+            read.append(number)
+            yield numbered(number, 1)
+
+    batches = _gather(source(), 4)
+    assert read == []
+    next(batches)
+    assert read == [0, 1, 2, 3]
+
+
+def test_a_source_may_use_its_buffer_again() -> None:
+    """As a camera does, that writes every frame to the same place."""
+
+    def camera() -> Iterator[np.ndarray]:
+        frame = np.zeros((1, 28, 28), np.uint8)
+        for number in range(6):
+            frame[:] = number
+            yield frame
+
+    batches = list(_gather(camera(), 4))
+    assert [batch[:, 5, 5].tolist() for batch in batches] == [[0, 1, 2, 3], [4, 5]]
+
+
+def prediction(labels: list[int], exits: list[int], seconds: float, clocks: int) -> Prediction:
+    """A prediction with recognizable content."""
+    count = len(labels)
+    return Prediction(
+        np.array(labels),
+        np.array(exits),
+        np.full(count, 0.1),
+        np.arange(10 * count, dtype=np.float32).reshape(count, 10),
+        "a device",
+        dict.fromkeys(STAGES, seconds),
+        clocks,
+    )
+
+
+def test_predictions_are_joined_in_order_and_their_times_and_clocks_add_up() -> None:
+    joined = concatenate([prediction([1, 2], [1, 2], 0.5, 596), prediction([3], [1], 0.25, 498)])
+    assert joined.labels.tolist() == [1, 2, 3] and joined.exits.tolist() == [1, 2, 1]
+    assert joined.logits.shape == (3, 10) and joined.entropy.shape == (3,) and len(joined) == 3
+    assert joined.seconds == dict.fromkeys(STAGES, 0.75) and joined.fabric_clocks == 1094
+    assert joined.device == "a device"
+
+
+def test_the_share_of_an_exit_is_of_all_images() -> None:
+    one = prediction([0, 1, 2, 3], [1, 1, 1, 3], 0, 0)
+    assert [one.share(number) for number in (1, 2, 3)] == [0.75, 0, 0.25]
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"device": "simulated"}, InputError, "device is 'simulated'; give None for this board, sim or sim-numpy"),
+        ({"remainder": "cuda"}, InputError, "remainder is 'cuda'"),
+        ({"threshold": -1}, InputError, "threshold is -1.0 nats"),
+        ({"threshold": (0.1, 0.2)}, InputError, "2 thresholds for 2 exits"),
+        ({"model": "no-such"}, ModelFileError, "no shipped model 'no-such'"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_before_a_device_is_opened(options: dict, error: type, message: str) -> None:
+    with pytest.raises(error, match=message):
+        EarlyExitInference(**{"model": models.random_model(), "device": "never-opened", **options})
