@@ -20,7 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pynq_ee import bitfiles, exits, fabric, weights
+from pynq_ee.calibrate import Calibration, calibrate
 from pynq_ee.errors import DeviceError, InputError
+from pynq_ee.governor import Held, hold
 from pynq_ee.images import SHAPE, to_images
 from pynq_ee.overlay import Accelerator, Results
 from pynq_ee.remainder import TAKES_PACKED, decider
@@ -260,6 +262,37 @@ class EarlyExitInference:
                 hidden, outputs[rows, number] = stage(hidden)
             position += len(chunk)
         return outputs
+
+    def calibrate(self, images: Any, labels: npt.ArrayLike, **constraint: Any) -> Calibration:
+        """Find the thresholds under a constraint and use them from now on.
+
+        Parameters
+        ----------
+        images
+            uint8 (N, 28, 28), never trained on.
+        labels
+            Integers (N,), 0 to 9.
+        constraint
+            One of ``max_loss_points``, ``min_early_share``, ``min_throughput``, ``max_mean_seconds``,
+            ``max_mean_joules``; with ``delta``, the first holds with probability ``1 - delta``. See
+            :func:`pynq_ee.calibrate.optimum`.
+
+        Raises
+        ------
+        InputError
+            A constraint that cannot be met; the message says the nearest that can. The thresholds stay as they are.
+        """
+        found = calibrate(self, to_images(images), labels, **constraint)
+        self.threshold = found.thresholds
+        return found
+
+    def hold(self, images: Iterable[Any], **target: Any) -> Iterator[Held]:
+        """Classify a stream and hold ``images_per_second`` or ``mean_seconds`` by moving the thresholds.
+
+        See :func:`pynq_ee.governor.hold`. They are never above ``cap``, by default the present thresholds.
+        """
+        self._open()
+        return hold(self, images, **target)
 
     def close(self) -> None:
         """Free the buffers, and the simulated board if it was opened by name. May be called twice."""

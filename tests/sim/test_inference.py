@@ -211,3 +211,22 @@ def test_a_board_without_enough_memory_is_a_clear_error_and_keeps_no_buffer(mode
         assert device.live_buffers == 0
         with EarlyExitInference(model, device=device, images_per_transfer=64) as network:
             assert len(network.classify(np.zeros((65, 28, 28), np.uint8))) == 65
+
+
+def test_calibrating_sets_the_thresholds_and_an_infeasible_constraint_leaves_them(network, images):
+    before = network.threshold
+    labels = network.classify(images).labels
+    with pytest.raises(InputError, match="nearest feasible"):
+        network.calibrate(images, labels, max_loss_points=-100)
+    assert network.threshold == before
+    found = network.calibrate(images, labels, min_early_share=0.5)
+    assert network.threshold == found.thresholds
+    assert network.classify(images).share(network.model.exits) <= 0.5
+    network.threshold = before
+
+
+def test_holding_a_rate_gives_every_prediction_in_order_and_puts_the_thresholds_back(network, images):
+    before = network.threshold
+    held = list(network.hold(iter(images), images_per_second=10.0, batch=50))
+    assert sum(len(part.prediction) for part in held) == len(images)
+    assert network.threshold == before
