@@ -1,0 +1,112 @@
+"""The early-exit network all in software, on any engine, and the check that the engines agree."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pynq_ee import exits
+from pynq_ee.bench.engines import Engine
+from pynq_ee.errors import ToolError
+from pynq_ee.remainder import TOLERANCE, Stage
+
+Decide = Callable[[npt.NDArray[np.float32], float], npt.NDArray[np.bool_]]
+
+
+def decider() -> Decide:
+    """Which images leave, by the quickest means that is here: our native code, else NumPy."""
+    try:
+        from pynq_ee.remainder import native
+    except ImportError:
+        return lambda logits, threshold: exits.leaves(exits.entropy(logits), threshold)
+    decide = native.decider()
+    return lambda logits, threshold: decide(np.ascontiguousarray(logits, np.float32), threshold).leaves
+
+
+class EarlyExit:
+    """The early-exit network in software: the later exits are computed only for what the earlier ones keep.
+
+    Called with images uint8 (n, 28, 28), it returns labels and exits, int64 (n,).
+    """
+
+    def __init__(self, engine: Engine, thresholds: tuple[float, ...], decide: Decide) -> None:
+        self._engine = engine
+        self._thresholds = thresholds
+        self._decide = decide
+
+    def __call__(self, images: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        hidden, logits = self._engine.first_exit(images)
+        labels = logits.argmax(1)
+        taken = np.ones(len(images), np.int64)
+        rows: npt.NDArray[np.intp] | None = None
+        for number, (threshold, stage) in enumerate(zip(self._thresholds, self._engine.stages), start=2):
+            staying = np.flatnonzero(~self._decide(logits, threshold))
+            if not len(staying):
+                break
+            rows = staying if rows is None else rows[staying]
+            hidden, logits = stage(hidden[staying])
+            labels[rows] = logits.argmax(1)
+            taken[rows] = number
+        return labels, taken
+
+    def stage_seconds(self, chunks: list[npt.NDArray[np.uint8]]) -> dict[str, float]:
+        """Seconds an image of the first exit, and of the rest (decision and remainder): medians over the chunks."""
+        first, whole = [], []
+        for chunk in chunks:
+            begin = time.perf_counter()
+            self._engine.first_exit(chunk)
+            middle = time.perf_counter()
+            self(chunk)
+            first.append((middle - begin) / len(chunk))
+            whole.append((time.perf_counter() - middle) / len(chunk))
+        alone = float(np.median(first))
+        return {"first exit": alone, "decision and remainder": max(float(np.median(whole)) - alone, 0.0)}
+
+    def remainder_seconds(self, chunks: list[npt.NDArray[np.uint8]]) -> float:
+        """Seconds an image of all software stages, if every image of a chunk reaches the last exit: their median."""
+        return remainder_seconds(self._engine.stages, [self._engine.first_exit(chunk)[0] for chunk in chunks])
+
+
+def remainder_seconds(stages: Sequence[Stage], features: list[Any]) -> float:
+    """Seconds an image of all software stages on each batch of features: their median."""
+    seconds = []
+    for hidden in features:
+        begin = time.perf_counter()
+        for stage in stages:
+            hidden, _ = stage(hidden)
+        seconds.append((time.perf_counter() - begin) / len(hidden))
+    return float(np.median(seconds))
+
+
+def cross_check(built: dict[str, Engine], images: npt.NDArray[np.uint8]) -> None:
+    """Compare the engines' outputs with the first one's: the first exit exactly, the others within the tolerance.
+
+    Raises
+    ------
+    ToolError
+        An engine that differs; its times would mean nothing.
+    """
+    outputs = {name: _every_logit(engine, images) for name, engine in built.items()}
+    for name, (first_exit, later) in outputs.items():
+        expected_first, expected_later = next(iter(outputs.values()))
+        if not np.array_equal(first_exit, expected_first):
+            raise ToolError(f"{name}: its first exit's logits differ from those of {next(iter(built))}")
+        limit = TOLERANCE * max(1.0, float(np.abs(expected_later).max()))
+        difference = float(np.abs(later - expected_later).max())
+        if not difference <= limit:
+            raise ToolError(
+                f"{name}: a logit differs by {difference:.3g} from {next(iter(built))}; at most {limit:.3g}"
+            )
+
+
+def _every_logit(engine: Engine, images: npt.NDArray[np.uint8]) -> tuple[npt.NDArray, npt.NDArray]:
+    hidden, first = engine.first_exit(images)
+    later = []
+    for stage in engine.stages:
+        hidden, logits = stage(hidden)
+        later.append(logits)
+    return first, np.stack([*later, engine.plain(images)])

@@ -1,0 +1,280 @@
+"""The figures, one function each, all drawn with matplotlib's Agg canvas.
+
+Every figure says which device its numbers come from and whether they were measured or modelled.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pynq_ee import calibrate
+from pynq_ee.calibrate import Calibration
+from pynq_ee.errors import ToolError
+from pynq_ee.files import write_atomically
+from pynq_ee.scores import Outcome, Scores, Sweep
+
+#: Colours that stay apart for colour-blind eyes and in grey (Okabe and Ito): blue, vermilion, green, orange, purple.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9")
+
+DOTS_PER_INCH = 150
+
+
+@contextmanager
+def figure(
+    path: str | os.PathLike[str],
+    rows: int = 1,
+    columns: int = 1,
+    size: tuple[float, float] = (7.5, 4.5),
+    **options: Any,
+) -> Iterator[Any]:
+    """Axes to draw on; the picture is written when the block ends.
+
+    Yields
+    ------
+    One matplotlib ``Axes``, or an array of them.
+
+    Raises
+    ------
+    ToolError
+        matplotlib is not installed.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ToolError(f"a picture needs matplotlib ({error}): pip install 'pynq_ee[plot]'") from error
+    drawn = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(drawn)
+    yield drawn.subplots(rows, columns, **options)
+    kind = Path(path).suffix.lstrip(".") or "png"
+    content = io.BytesIO()
+    # Without the library's version in it, the same figures give the same bytes.
+    drawn.savefig(content, format=kind, dpi=DOTS_PER_INCH, metadata={"Software": None} if kind == "png" else None)
+    write_atomically(path, content.getvalue())
+
+
+def tradeoff(scores: Scores, thresholds: Sequence[float], path: str | os.PathLike[str], *, title: str = "") -> None:
+    """Accuracy and early-exit share against one threshold for all exits, with the thresholds in use.
+
+    Parameters
+    ----------
+    scores
+        Of the data set that is drawn.
+    thresholds
+        Nats, one for each exit but the last: the chosen point.
+    path
+        The picture to write.
+    title
+        Data set and device, above the picture.
+    """
+    with figure(path) as axes:
+        _draw_tradeoff(axes, calibrate.sweep(scores), thresholds, calibrate.outcome(scores, tuple(thresholds)))
+        axes.set_title(f"{title}\n{axes.get_title()}", fontsize=10)
+
+
+def calibration(scores: Scores, chosen: Calibration, path: str | os.PathLike[str], *, title: str = "") -> None:
+    """A calibration: the trade-off, throughput (or cost) against the threshold, and the whole Pareto front.
+
+    Parameters
+    ----------
+    scores
+        Of the calibration set.
+    chosen
+        The calibration on them.
+    path, title
+        As in :func:`tradeoff`.
+    """
+    costs = chosen.costs
+    rate = costs.unit == "seconds"
+    label = f"images a second\n({costs.source})" if rate else f"mean cost of an image, {costs.unit}\n({costs.source})"
+
+    def shown(cost: Any) -> Any:
+        return 1 / np.maximum(cost, 1e-12) if rate else cost
+
+    swept = calibrate.sweep(scores)
+    found = calibrate.front(scores, costs)
+    with figure(path, rows=3, size=(7.5, 11.5)) as (upper, middle, lower):
+        _draw_tradeoff(upper, swept, chosen.thresholds, chosen.outcome)
+        upper.set_title(f"{title}\n{upper.get_title()}", fontsize=10)
+        middle.plot(swept.thresholds, shown([costs.mean(shares) for shares in swept.shares]), color=COLOURS[2])
+        middle.plot(_drawable(chosen.thresholds[0]), shown(chosen.mean_cost), "o", color=COLOURS[2], markersize=9)
+        middle.set(xscale="log", xlabel="entropy threshold, nats (the same for every exit along the curve)")
+        middle.set_ylabel(label)
+        cost = np.maximum(found.cost, costs.overlapped)
+        best = np.append(cost[1:] > cost[:-1], True)  # where the overlapped work is the slower one, only accuracy tells
+        lower.plot(
+            shown(cost[best]),
+            100 * found.accuracy[best],
+            ".-",
+            color=COLOURS[0],
+            label="Pareto front",
+        )
+        lower.plot(
+            shown(chosen.mean_cost),
+            100 * chosen.outcome.accuracy,
+            "o",
+            color=COLOURS[1],
+            markersize=9,
+            label=f"chosen, {chosen.mode}",
+        )
+        lower.axhline(
+            100 * chosen.outcome.exit_accuracy[-1], color="grey", linestyle=":", linewidth=0.8, label="last exit alone"
+        )
+        lower.set(xlabel=label.replace("\n", " "), ylabel="accuracy, %")
+        lower.legend(fontsize=9)
+
+
+def _draw_tradeoff(axes: Any, swept: Sweep, thresholds: Sequence[float], chosen: Outcome) -> None:
+    exit_count = swept.shares.shape[1]
+    early = axes.twinx()
+    axes.set_zorder(early.get_zorder() + 1)  # the accuracy above the shares
+    axes.patch.set_visible(False)
+    for number in range(exit_count - 1):
+        early.plot(
+            swept.thresholds,
+            100 * swept.shares[:, : number + 1].sum(1),
+            color=COLOURS[1],
+            linestyle=("-", "--", ":", "-.")[number % 4],
+            label="left at exit 1" if number == 0 else f"left at exits 1 to {number + 1}",
+        )
+    early.plot(_drawable(thresholds[0]), 100 * chosen.early_share, "s", color=COLOURS[1], markersize=8, mec="white")
+    axes.plot(swept.thresholds, 100 * swept.accuracy, color=COLOURS[0], label="accuracy of the system")
+    for number, accuracy in enumerate(chosen.exit_accuracy, start=1):
+        axes.axhline(100 * accuracy, color="grey", linewidth=0.8, linestyle=":")
+        axes.annotate(f"exit {number} alone", (1.1e-4, 100 * accuracy), fontsize=8, color="dimgrey", va="bottom")
+    axes.plot(_drawable(thresholds[0]), 100 * chosen.accuracy, "o", color=COLOURS[0], markersize=9, mec="white")
+    for number, threshold in enumerate(thresholds, start=1):
+        axes.axvline(_drawable(threshold), color="black", linewidth=0.8)
+        axes.annotate(
+            f"$T_{number}$ = {threshold:.3f}",
+            (_drawable(threshold), 0.02 + 0.06 * (number - 1)),
+            xycoords=("data", "axes fraction"),
+            fontsize=9,
+            xytext=(4, 0),
+            textcoords="offset points",
+        )
+    axes.set_xscale("log")
+    axes.set_xlabel("entropy threshold, nats (the same for every exit along the curves)")
+    axes.set_ylabel("accuracy, %", color=COLOURS[0])
+    early.set_ylabel("images that left early, %", color=COLOURS[1])
+    early.set_ylim(0, 103)
+    axes.legend(*_joined(axes, early), loc="center left", fontsize=9)
+    axes.set_title(
+        f"measured on {chosen.images} images: {100 * chosen.accuracy:.2f} % right, "
+        f"{100 * chosen.early_share:.2f} % left early"
+    )
+
+
+def _drawable(threshold: float) -> float:
+    """A threshold's place on the logarithmic axis: 0 and infinity at its ends."""
+    return float(np.clip(threshold, 1e-4, calibrate.ENTROPY_MAX))
+
+
+def _joined(*axes: Any) -> tuple[list[Any], list[Any]]:
+    """Handles and labels of several axes for one legend."""
+    pairs = [each.get_legend_handles_labels() for each in axes]
+    return [handle for handles, _ in pairs for handle in handles], [text for _, texts in pairs for text in texts]
+
+
+# From the record of a benchmark --------------------------------------------------------------------------------------
+
+
+def recorded_tradeoff(measured: dict[str, Any], path: Path, title: str) -> Path:
+    """Accuracy and early-exit share against the threshold, from a network's part of a benchmark's record."""
+    swept = {name: np.array(values) for name, values in measured["sweep"].items()}
+    chosen = measured["evaluation"]["calibrated"]
+    with figure(path) as axes:
+        _draw_tradeoff(
+            axes,
+            Sweep(swept["thresholds"], swept["accuracy"], swept["shares"]),
+            chosen["thresholds"],
+            Outcome(**{name: chosen[name] for name in ("accuracy", "exit_accuracy", "shares", "images")}),
+        )
+        axes.set_title(f"{title}\n{axes.get_title()}", fontsize=10)
+    return path
+
+
+def recorded_governor(measured: dict[str, Any], path: Path, title: str) -> Path:
+    """Time an image, threshold and early-exit share over a governed stream whose difficulty changes."""
+    trace = measured["governor"]
+    batches = np.arange(len(trace["seconds"]))
+    with figure(path, rows=3, size=(7.5, 7.5), sharex=True) as (time, threshold, share):
+        time.plot(
+            batches,
+            1e6 * np.array(trace["ungoverned_seconds"]),
+            color="grey",
+            linewidth=0.8,
+            label="without the governor",
+        )
+        time.plot(batches, 1e6 * np.array(trace["seconds"]), color=COLOURS[0], linewidth=1, label="governed")
+        time.axhline(1e6 * trace["target_seconds"], color="black", linestyle="--", linewidth=1, label="target")
+        time.set_ylabel("us an image")
+        time.legend(fontsize=8, loc="upper right")
+        threshold.semilogy(batches, trace["threshold"], color=COLOURS[1])
+        threshold.axhline(trace["cap"][0], color="black", linestyle="--", linewidth=1, label="cap")
+        threshold.set_ylabel("$T_1$, nats")
+        threshold.legend(fontsize=8, loc="lower right")
+        share.plot(batches, 100 * np.array(trace["early_share"]), color=COLOURS[2])
+        share.set(ylabel="left early, %", xlabel=f"batch of {trace['images_a_batch']} images")
+        for spell in trace["spells"]:
+            for axes in (time, threshold, share):
+                axes.axvline(spell["batch"], color="black", linewidth=0.6)
+            settled = spell["settled_after"]
+            said = "not held" if settled is None else f"held after {settled}"
+            share.annotate(
+                f"{spell['name']}\n{said}",
+                (spell["batch"], 0.05),
+                xycoords=("data", "axes fraction"),
+                fontsize=7,
+                xytext=(3, 0),
+                textcoords="offset points",
+            )
+        time.set_title(f"{title}: {trace['device']}, time by the measured cost of each exit", fontsize=10)
+    return path
+
+
+def recorded_break_even(measured: dict[str, Any], path: Path, title: str) -> Path:
+    """Speed-up over the best software against the early-exit share, for several costs of the remainder."""
+    from pynq_ee.bench import compare, report
+
+    rows = measured["tables"]["rows"]
+    batch = max(row["batch"] for row in rows)
+    software = compare.best(rows, "with", batch, 1)
+    shares = np.linspace(0, 1, 101)
+    widths = sorted({row["pixels_per_beat"] for row in rows if "pixels_per_beat" in row})
+    with figure(path, columns=max(len(widths), 1), size=(10, 4.5), sharey=True, squeeze=False) as grid:
+        for axes, pixels in zip(grid[0], widths):
+            row = compare.best(rows, "fabric", batch, 1, pixels_per_beat=pixels)
+            if row is None or software is None:
+                continue
+            for factor, colour in zip((1, 4, 16, 64), COLOURS):
+                axes.plot(
+                    100 * shares,
+                    compare.break_even(row, software, factor, shares),
+                    color=colour,
+                    label=f"remainder's cost x {factor}",
+                )
+            axes.plot(
+                100 * row["shares"][0],
+                row["images_a_second"] / software["images_a_second"],
+                "o",
+                color="black",
+                label="this network, measured and modelled",
+            )
+            axes.axhline(1, color="black", linewidth=0.8)
+            axes.axhline(report.PAPER_SPEEDUP, color="grey", linestyle="--", label=f"paper: {report.PAPER_SPEEDUP}")
+            axes.set(yscale="log", xlabel="left at the first exit, %")
+            axes.set_title(f"{pixels} pixels a beat", fontsize=10)
+        grid[0][0].set_ylabel(f"speed-up over {software['engine'] if software else 'software'}")
+        grid[0][0].legend(fontsize=8)
+        grid[0][0].figure.suptitle(
+            f"{title}, batch {batch}, one thread (modelled from the measured stages)", fontsize=10
+        )
+    return path

@@ -1,0 +1,59 @@
+"""The pictures are written whole, and say what they show."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from populations import population
+
+from pynq_ee import calibrate, plots
+from pynq_ee.costs import Costs
+from pynq_ee.errors import ToolError
+
+PNG = b"\x89PNG"
+needs_matplotlib = "needs matplotlib: pip install 'pynq_ee[plot]'"
+
+
+@pytest.mark.parametrize("exits", [2, 3])
+def test_the_trade_off_is_drawn_and_the_same_figures_give_the_same_bytes(exits: int, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason=needs_matplotlib)
+    scores = population(300, exits, seed=1)
+    for name in ("one.png", "two.png"):
+        plots.tradeoff(scores, (0.1,) * (exits - 1), tmp_path / "new folder" / name, title="somewhere")
+    first, second = ((tmp_path / "new folder" / name).read_bytes() for name in ("one.png", "two.png"))
+    assert first.startswith(PNG) and first == second
+    assert len(list((tmp_path / "new folder").iterdir())) == 2  # nothing temporary is left
+
+
+@pytest.mark.parametrize("thresholds", [(0.0,), (np.inf,)])
+def test_thresholds_at_the_ends_are_drawn_too(thresholds: tuple[float], tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason=needs_matplotlib)
+    plots.tradeoff(population(50, 2, seed=1), thresholds, tmp_path / "end.png")
+    assert (tmp_path / "end.png").read_bytes().startswith(PNG)
+
+
+@pytest.mark.parametrize("costs", [None, Costs((1e-6, 1e-5), 2e-6, "seconds", "modelled")])
+def test_a_calibration_is_drawn_whatever_its_unit(costs: Costs | None, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason=needs_matplotlib)
+    scores = population(300, 2, seed=1)
+    chosen = calibrate.optimum(scores, costs, max_loss_points=0.5)
+    plots.calibration(scores, chosen, tmp_path / "calibration.svg")
+    text = (tmp_path / "calibration.svg").read_text()
+    assert text.lstrip().startswith("<?xml") and "svg" in text
+
+
+def test_a_missing_matplotlib_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ToolError, match=r"needs matplotlib .* pip install 'pynq_ee\[plot\]'"):
+        plots.tradeoff(population(50, 2, seed=1), (0.1,), tmp_path / "none.png")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failure_while_drawing_leaves_no_file(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason=needs_matplotlib)
+    with pytest.raises(RuntimeError), plots.figure(tmp_path / "none.png"):
+        raise RuntimeError("while drawing")
+    assert not list(tmp_path.iterdir())
