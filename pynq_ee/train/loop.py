@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -170,7 +170,7 @@ def train(
     decay = 1 - 1 / min(_AVERAGE_STEPS, max(1, steps * settings.epochs / 5))
     averaged = AveragedModel(network.remainder, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
     result = EarlyExitNetwork(settings.network, settings.spec)
-    result.first_exit, result.remainder = network.first_exit, averaged.module
+    result.first_exit, result.remainder = network.first_exit, cast(nn.ModuleDict, averaged.module)
     generator = torch.Generator().manual_seed(settings.seed)
     parts = {"network": network, "averaged": averaged, "optimizer": optimizer, "schedule": schedule}
     epoch = 0
@@ -246,7 +246,7 @@ def load_checkpoint(path: Path) -> tuple[Settings, EarlyExitNetwork, int]:
         network.load_state_dict(content["network"])
         averaged = AveragedModel(network.remainder, use_buffers=True)
         averaged.load_state_dict(content["averaged"])
-        network.remainder = averaged.module
+        network.remainder = cast(nn.ModuleDict, averaged.module)
         return settings, network, int(content["epoch"])
 
 

@@ -64,6 +64,8 @@ class RemainderModule(nn.Module):
         if isinstance(self.norm, nn.Identity):
             return weight, bias
         norm = self.norm
+        assert isinstance(norm, (nn.BatchNorm1d, nn.BatchNorm2d))
+        assert norm.running_mean is not None and norm.running_var is not None
         gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
         folded_weight = weight * gain.reshape(-1, *[1] * (weight.ndim - 1))
         return folded_weight, (bias - norm.running_mean) * gain + norm.bias
