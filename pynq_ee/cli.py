@@ -1,0 +1,61 @@
+"""``pynq-ee``: one command, a table of subcommands, each a module of :mod:`pynq_ee.commands`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from pynq_ee import __version__
+from pynq_ee.errors import PynqEEError
+
+#: Subcommands in the order in which a user meets them.
+COMMANDS = ("demo", "classify", "evaluate", "calibrate", "bench", "report", "train", "export", "info", "doctor")
+
+EXIT_FAILURE = 1
+EXIT_INTERRUPTED = 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the whole parser; every subcommand's module is imported, none of its heavy dependencies."""
+    parser = argparse.ArgumentParser(
+        prog="pynq-ee", description="Early-exit inference on a PYNQ board, part circuit, part Python."
+    )
+    parser.add_argument("--version", action="version", version=f"pynq_ee {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        module = importlib.import_module(f"pynq_ee.commands.{name}")
+        subparser = subparsers.add_parser(
+            name,
+            help=module.HELP,
+            description=module.HELP[0].upper() + module.HELP[1:] + ".",
+            epilog=f"examples:\n{module.EXAMPLES}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.configure(subparser)
+        subparser.set_defaults(run=module.run)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; errors raised on purpose, and the system's, become one line on standard error and status 1."""
+    args = build_parser().parse_args(arguments)
+    try:
+        status = int(args.run(args))
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # the reader of a pipe (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left must not fail at the exit
+        return 0
+    except (PynqEEError, OSError) as error:
+        print(f"pynq-ee {args.command}: {error}", file=sys.stderr)
+        return EXIT_FAILURE
+    except KeyboardInterrupt:
+        print(f"pynq-ee {args.command}: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

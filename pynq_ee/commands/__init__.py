@@ -1,0 +1,5 @@
+"""The subcommands of ``pynq-ee``.
+
+Each module has ``HELP`` (a phrase), ``EXAMPLES`` (lines for ``--help``), ``configure(parser)`` and
+``run(args) -> int``, the exit status.
+"""

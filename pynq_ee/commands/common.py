@@ -1,0 +1,125 @@
+"""What several subcommands share: the options that name a device and a model, JSON output, tables."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from pynq_ee import weights
+from pynq_ee.datasets import Digits
+from pynq_ee.errors import InputError
+from pynq_ee.inference import SIMULATED, EarlyExitInference
+from pynq_ee.remainder import ENGINES
+
+
+def add_device_options(parser: argparse.ArgumentParser) -> None:
+    """Options that choose model, device, threshold and engine; :func:`open_network` reads them."""
+    add_model_option(parser)
+    parser.add_argument(
+        "--device",
+        choices=["board", *SIMULATED],
+        default="board",
+        help="board (default); sim: a simulated board with the compiled HLS kernel; sim-numpy: one without a compiler",
+    )
+    parser.add_argument("--bitfile", help="the overlay's .bit (default: the one that belongs to the device)")
+    parser.add_argument(
+        "--threshold", type=threshold, help="nats; one number, or one an exit, as 0.4,0.2 (default: the model's own)"
+    )
+    parser.add_argument(
+        "--remainder",
+        choices=list(ENGINES),
+        help="engine of the software exits (default: native where it was built, else numpy)",
+    )
+    parser.add_argument("--batch", type=int, default=1024, help="images in one DMA transfer, at most (default 1024)")
+
+
+def add_model_option(parser: argparse.ArgumentParser) -> None:
+    """The option that names a model."""
+    parser.add_argument(
+        "--model",
+        default=weights.DEFAULT,
+        help=f"a shipped model ({', '.join(weights.shipped_models())}) or the path of a model file",
+    )
+
+
+def add_json_option(parser: argparse.ArgumentParser) -> None:
+    """The option that asks for JSON on standard output."""
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+
+
+def open_network(args: argparse.Namespace) -> EarlyExitInference:
+    """Open what :func:`add_device_options` chose."""
+    return EarlyExitInference(
+        args.model,
+        device=None if args.device == "board" else args.device,
+        threshold=args.threshold,
+        remainder=args.remainder,
+        bitfile=args.bitfile,
+        images_per_transfer=args.batch,
+    )
+
+
+def threshold(text: str) -> tuple[float, ...] | float:
+    """Read a threshold option: ``0.4``, or ``0.4,0.2`` for one an exit."""
+    try:
+        numbers = tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of nats, nor several with commas") from error
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
+def first(digits: Digits, count: int | None) -> Digits:
+    """The first ``count`` of the digits, spread over the set so that every class is among them; None: all."""
+    if count is None:
+        return digits
+    if not 1 <= count <= len(digits.labels):
+        raise InputError(f"{count} images asked for; {digits.source} has 1 to {len(digits.labels)}")
+    rows = np.linspace(0, len(digits.labels) - 1, count).astype(int)
+    return Digits(digits.images[rows], digits.labels[rows], digits.source)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON; NumPy numbers and arrays are allowed, infinity becomes a string."""
+    print(json.dumps(plain(value), indent=2, allow_nan=False))
+
+
+def plain(value: Any) -> Any:
+    """A value in JSON's own types."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, float) and not np.isfinite(value):
+        return str(value)
+    return value
+
+
+def table(rows: Iterable[Sequence[Any]], header: Sequence[str] = ()) -> str:
+    """Rows as text with aligned columns."""
+    lines = [[str(cell) for cell in row] for row in ([header] if header else []) + list(rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines]
+    if header:
+        text.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(text)
+
+
+def percent(share: float, digits: int = 2) -> str:
+    """A share as text: 0.98765 as ``98.77 %``."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def nats(thresholds: Iterable[float]) -> str:
+    """Thresholds as text: ``0.412, 0.230 nats``."""
+    return ", ".join(f"{threshold:.3f}" for threshold in thresholds) + " nats"

@@ -1,0 +1,28 @@
+"""``pynq-ee report``: the results as Markdown and pictures, from one JSON file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = "write docs/results.md and its pictures from the JSON of pynq-ee bench"
+EXAMPLES = """\
+  pynq-ee bench --output results.json
+  pynq-ee report results.json                             docs/results.md, docs/results/*.png
+  pynq-ee report results.json --output results.md --no-pictures"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("results", type=Path, help="the JSON file of pynq-ee bench --output")
+    parser.add_argument("--output", type=Path, default=Path("docs/results.md"), help="default docs/results.md")
+    parser.add_argument("--no-pictures", action="store_true", help="write no pictures (needs no matplotlib)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the report."""
+    from pynq_ee.bench import report
+
+    for path in report.write(report.read(args.results), args.output, pictures=not args.no_pictures):
+        print(path)
+    return 0

@@ -1,0 +1,223 @@
+"""Can this machine run the accelerator? A table of checks, each ok, warn or fail, with the remedy."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from pynq_ee import bitfiles, remainder, spec
+from pynq_ee.errors import PynqEEError
+from pynq_ee.spec import BOARDS, IMAGE_PIXELS
+from pynq_ee.weights import Model
+
+State = Literal["ok", "warn", "fail"]
+
+#: The pynq releases that the driver is tested with: the line of the Zynq-7000 boards, and the newest.
+PYNQ_TESTED = ((3, 0), (4, 0))
+PYTHON_TESTED = ((3, 10), (3, 12))
+
+#: Contiguous memory for two transfers of 1024 images, features included.
+_CMA_NEEDED = 2 * 1024 * (IMAGE_PIXELS + spec.DEFAULT.output_bytes(True))
+
+_TOOL_SECONDS = 20
+
+
+class Finding(NamedTuple):
+    """What one check found; ``remedy`` is empty where all is well."""
+
+    check: str
+    state: State
+    found: str
+    remedy: str = ""
+
+
+def examine(model: Model) -> list[Finding]:
+    """Run every check; none of them programs the fabric or changes anything."""
+    return [finding for check in CHECKS for finding in check(model)]
+
+
+def check_board(model: Model) -> list[Finding]:
+    """The board, its part, and whether an overlay can be built for it."""
+    named = os.environ.get("BOARD")
+    on_board = Path("/sys/class/fpga_manager/fpga0").exists()
+    if not on_board:
+        return [
+            Finding(
+                "board",
+                "warn",
+                f"none ({platform.machine()})",
+                'this machine has no FPGA manager: use the simulated board, EarlyExitInference(device="sim") or '
+                "`pynq-ee demo --device sim`",
+            )
+        ]
+    if not named:
+        return [
+            Finding(
+                "board",
+                "warn",
+                "the variable BOARD is not set",
+                "PYNQ images set it in /etc/environment; without it a PYNQ-Z2 is assumed",
+            )
+        ]
+    try:
+        board = bitfiles.board_of(None)
+    except PynqEEError as error:
+        return [Finding("board", "fail", str(error), "build an overlay for it: a line in pynq_ee/spec.py, BOARDS")]
+    return [Finding("board", "ok", f"{board.name}, part {board.part}")]
+
+
+def check_python(model: Model) -> list[Finding]:
+    """The interpreter."""
+    version = sys.version_info[:2]
+    text = f"{platform.python_version()} on {platform.machine()}"
+    if PYTHON_TESTED[0] <= version <= PYTHON_TESTED[1]:
+        return [Finding("Python", "ok", text)]
+    return [Finding("Python", "warn", text, "3.10 to 3.12 are tested; PYNQ 3.0 and later images carry 3.10")]
+
+
+def check_pynq(model: Model) -> list[Finding]:
+    """pynq, and that its release knows this board."""
+    try:
+        text = metadata.version("pynq")
+    except metadata.PackageNotFoundError:
+        return [Finding("pynq", "fail", "not installed", "pip install pynq")]
+    version = tuple(int(part) for part in re.findall(r"\d+", text)[:2])
+    if not PYNQ_TESTED[0] <= version <= PYNQ_TESTED[1]:
+        return [Finding("pynq", "warn", text, "3.0.1 to 4.0 are tested")]
+    named = os.environ.get("BOARD", "").lower()
+    if version >= (4, 0) and named in ("pynq-z1", "pynq-z2"):
+        return [Finding("pynq", "fail", text, f"pynq 4.0 dropped {named}; pip install 'pynq<4'")]
+    return [Finding("pynq", "ok", text)]
+
+
+def check_memory(model: Model) -> list[Finding]:
+    """Contiguous memory for the DMA's buffers."""
+    try:
+        text = Path("/proc/meminfo").read_text()
+    except OSError as error:
+        return [Finding("CMA memory", "warn", f"unknown ({error})", "read /proc/meminfo by hand")]
+    found = re.search(r"CmaFree:\s+(\d+) kB", text)
+    if not found:
+        return [
+            Finding("CMA memory", "warn", "this kernel has none", "needed on a board only; PYNQ images have 128 MB")
+        ]
+    free = int(found.group(1)) << 10
+    megabytes = f"{free / 1e6:.1f} MB free, {_CMA_NEEDED / 1e6:.1f} MB needed for transfers of 1024 images"
+    if free < _CMA_NEEDED:
+        return [
+            Finding("CMA memory", "fail", megabytes, "free buffers (restart other notebooks), or a smaller --batch")
+        ]
+    return [Finding("CMA memory", "ok", megabytes)]
+
+
+def check_permissions(model: Model) -> list[Finding]:
+    """pynq maps registers through /dev/mem, which only root may."""
+    if os.geteuid() == 0:
+        return [Finding("permissions", "ok", "root")]
+    return [
+        Finding(
+            "permissions",
+            "warn",
+            f"user {os.geteuid()}",
+            "on a board, run as root: sudo -E, or Jupyter as PYNQ starts it; the simulated board needs no more",
+        )
+    ]
+
+
+def check_model(model: Model) -> list[Finding]:
+    """The model and whether its thresholds are calibrated."""
+    text = f"{model.network}, build_id 0x{model.build_id:08x}"
+    if not any(model.thresholds):
+        return [Finding("model", "warn", f"{text}, thresholds 0", "no image leaves early: pynq-ee calibrate")]
+    return [Finding("model", "ok", text)]
+
+
+def check_overlays(model: Model) -> list[Finding]:
+    """The overlay files of each board, as far as they can be judged without loading them."""
+    findings = []
+    for board in BOARDS.values():
+        try:
+            path = bitfiles.find_for(board)
+        except PynqEEError as error:
+            findings.append(Finding(f"overlay {board.name}", "warn", "none that can be used", str(error)))
+            continue
+        identity = bitfiles.manifest(path).get("build_id")
+        if identity is None:
+            findings.append(
+                Finding(
+                    f"overlay {board.name}",
+                    "warn",
+                    f"{path}, no manifest.json beside it",
+                    "its identity is checked when it is loaded",
+                )
+            )
+        elif identity != model.build_id:
+            findings.append(
+                Finding(
+                    f"overlay {board.name}",
+                    "fail",
+                    f"{path} is build_id 0x{identity:08x}",
+                    f"the model is 0x{model.build_id:08x}: rebuild with hw/build.tcl",
+                )
+            )
+        else:
+            findings.append(Finding(f"overlay {board.name}", "ok", f"{path}, build_id 0x{identity:08x}"))
+    return findings
+
+
+def check_engines(model: Model) -> list[Finding]:
+    """The engines of the software exits."""
+    here = remainder.available()
+    missing = "" if "native" in here else "the native one is the fastest: install pynq_ee where there is a C++ compiler"
+    return [Finding("engines", "warn" if missing else "ok", ", ".join(here), missing)]
+
+
+#: Tool, how it tells its version, what it is for.
+TOOLS: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("g++", ("--version",), "compiles the kernel for the simulated board: apt install g++ make"),
+    ("make", ("--version",), "compiles the kernel for the simulated board: apt install g++ make"),
+    ("vivado", ("-version",), "builds the bitstream: install Vivado and source its settings64.sh"),
+    ("vitis_hls", ("-version",), "synthesizes the kernel: comes with Vitis (up to 2024.1; later vitis-run)"),
+    ("vitis-run", ("--version",), "synthesizes the kernel: comes with Vitis 2024.2 and later"),
+    ("verilator", ("--version",), "simulates the Verilog, make -C hw cosim: apt install verilator"),
+    ("yosys", ("-V",), "estimates the area, make -C hw area: apt install yosys"),
+    ("bambu", ("--version",), "open high-level synthesis, make -C hw rtl: PandA-Bambu"),
+)
+
+
+def check_tools(model: Model) -> list[Finding]:
+    """What builds or simulates the hardware. On a board none of it is needed."""
+    return [_tool(name, arguments, use) for name, arguments, use in TOOLS]
+
+
+def _tool(name: str, arguments: tuple[str, ...], use: str) -> Finding:
+    path = shutil.which(name)
+    if not path:
+        return Finding(name, "warn", "not found", use)
+    try:
+        done = subprocess.run([path, *arguments], capture_output=True, text=True, timeout=_TOOL_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Finding(name, "warn", f"{path} does not answer ({error})", use)
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if re.search(r"\d", line)]
+    return Finding(name, "ok", lines[0].strip()[:80] if lines else path)
+
+
+CHECKS: tuple[Callable[[Model], list[Finding]], ...] = (
+    check_board,
+    check_python,
+    check_pynq,
+    check_memory,
+    check_permissions,
+    check_model,
+    check_overlays,
+    check_engines,
+    check_tools,
+)

@@ -1,0 +1,201 @@
+"""Imports run one way, and importing the package is light."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import pynq_ee
+
+ROOT = Path(pynq_ee.__file__).parent
+
+#: The house, from the ground up. A part may import from its own floor and from those below it.
+FLOORS = (
+    {"spec", "errors", "files"},
+    {"quantize", "exits", "weights", "costs"},
+    {"fabric", "remainder", "dma", "images", "bitfiles", "overlay", "datasets", "codegen", "onnx_export"},
+    {"scores", "risk", "calibrate", "governor"},
+    {"inference"},
+    {"bench", "plots", "doctor"},
+    {"commands"},
+    {"cli"},
+)
+FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
+
+#: What stands beside the house: the simulated board, below pynq, and training, which reaches the rest through files.
+SIM_MAY_USE = {"spec", "errors", "files", "quantize", "weights", "fabric", "codegen", "sim"}
+TRAIN_MAY_USE = {"spec", "errors", "files", "quantize", "exits", "weights", "datasets", "train"}
+
+#: Packages that only some modules may import, by the start of the module's name.
+GUARDED = {
+    "torch": ("train.", "remainder.torch", "bench."),
+    "matplotlib": ("plots", "bench."),
+    "onnx": ("onnx_export", "remainder.onnx", "bench."),
+    "onnxruntime": ("remainder.onnx", "bench."),
+    "tqdm": ("train.", "bench.", "commands."),
+}
+
+
+class Import(NamedTuple):
+    """One import: who, whom, and whether only when a function runs."""
+
+    importer: str
+    imported: str
+    lazy: bool
+
+
+def modules() -> dict[str, Path]:
+    """Dotted name within the package, and file, of every module; a package is named like its folder."""
+    found = {}
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        found[name] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imported_names(node: ast.AST) -> Iterator[str]:
+    """Full names that a statement or an ``import_module`` call imports."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "imports are absolute, so that they can be read"
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+        yield from (part.value for part in node.args if isinstance(part, ast.Constant))
+
+
+def walk(node: ast.AST, lazy: bool = False) -> Iterator[tuple[ast.AST, bool]]:
+    """Every node, and whether it is inside a function."""
+    for child in ast.iter_child_nodes(node):
+        yield child, lazy
+        yield from walk(child, lazy or isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)))
+
+
+def imports_of(name: str) -> Iterator[Import]:
+    """Imports of one module; those from the package itself by the module that they reach."""
+    for node, lazy in walk(ast.parse(MODULES[name].read_text())):
+        for full in imported_names(node):
+            top, _, rest = full.partition(".")
+            if top != "pynq_ee":
+                yield Import(name, full, lazy)
+                continue
+            while rest and rest not in MODULES:  # a name in a module, and not a module
+                rest = rest.rpartition(".")[0]
+            yield Import(name, f"pynq_ee.{rest}" if rest else "pynq_ee", lazy)
+
+
+IMPORTS = [found for name in MODULES for found in imports_of(name)]
+INTERNAL = [
+    Import(found.importer, found.imported.partition(".")[2], found.lazy)
+    for found in IMPORTS
+    if found.imported.split(".")[0] == "pynq_ee"
+]
+
+
+def part(module: str) -> str:
+    """The part of the house that a module belongs to."""
+    return module.split(".")[0]
+
+
+def test_the_walk_sees_imports() -> None:
+    """The rules below would pass on an empty list."""
+    assert Import("inference", "overlay", False) in INTERNAL
+    assert Import("inference", "sim", True) in INTERNAL
+    assert Import("remainder.torch", "torch", False) in IMPORTS
+    assert Import("commands.train", "train.loop", True) in INTERNAL
+    assert len(MODULES) > 30
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_has_its_place(module: str) -> None:
+    assert part(module) in {*FLOOR, "sim", "train", ""}, "give a new part its floor in this file"
+
+
+def test_imports_go_down_or_stay_on_their_floor() -> None:
+    wrong = [
+        found
+        for found in INTERNAL
+        if part(found.importer) in FLOOR
+        and part(found.imported) in FLOOR
+        and FLOOR[part(found.imported)] > FLOOR[part(found.importer)]
+    ]
+    assert not wrong
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    after: dict[str, set[str]] = {name: set() for name in MODULES}
+    for found in INTERNAL:
+        if not found.lazy and found.imported and found.imported != found.importer:
+            after[found.importer].add(found.imported)
+    while after:
+        ready = {name for name, needs in after.items() if not needs & after.keys()}
+        assert ready, f"a circle among {sorted(after)}"
+        after = {name: needs for name, needs in after.items() if name not in ready}
+
+
+def test_only_the_commands_and_the_cli_look_at_the_package_as_a_whole() -> None:
+    importers = {part(found.importer) for found in INTERNAL if not found.imported}
+    assert importers <= {"commands", "cli", "doctor", "bench"}
+
+
+def test_the_simulated_board_is_imported_only_when_it_is_asked_for() -> None:
+    users = [found for found in INTERNAL if part(found.imported) == "sim" and part(found.importer) != "sim"]
+    assert {part(found.importer) for found in users} <= {"inference", "commands", "bench", "doctor"}
+    assert all(found.lazy for found in users)
+
+
+def test_the_simulated_board_stands_below_pynq_and_the_driver() -> None:
+    used = {part(found.imported) for found in INTERNAL if part(found.importer) == "sim"}
+    assert used <= SIM_MAY_USE
+
+
+def test_training_reaches_the_rest_through_files() -> None:
+    used = {part(found.imported) for found in INTERNAL if part(found.importer) == "train"}
+    assert used <= TRAIN_MAY_USE
+    users = [found for found in INTERNAL if part(found.imported) == "train" and part(found.importer) != "train"]
+    assert {part(found.importer) for found in users} <= {"commands"} and all(found.lazy for found in users)
+
+
+def test_nothing_that_the_driver_reaches_is_training() -> None:
+    reached, left = set(), {"inference", "overlay", "remainder"}
+    while left:
+        reached |= left
+        left = {found.imported for found in INTERNAL if found.importer in left} - reached
+    assert "weights" in reached and not any(part(name) == "train" for name in reached)
+
+
+@pytest.mark.parametrize(("package", "allowed"), GUARDED.items())
+def test_a_heavy_package_is_imported_only_where_it_belongs(package: str, allowed: tuple[str, ...]) -> None:
+    users = {found.importer for found in IMPORTS if part(found.imported) == package}
+    assert not [name for name in users if not f"{name}.".startswith(allowed)]
+
+
+def test_pynq_is_imported_only_inside_functions_of_the_driver() -> None:
+    """``sim`` is itself loaded lazily, and may import pynq as it likes."""
+    users = [found for found in IMPORTS if part(found.imported) == "pynq" and part(found.importer) != "sim"]
+    assert users and all(found.lazy for found in users)
+
+
+def test_the_spec_imports_nothing_but_the_standard_library() -> None:
+    names = {part(found.imported) for found in IMPORTS if found.importer in ("spec", "errors")}
+    assert names <= set(sys.stdlib_module_names)
+
+
+@pytest.mark.parametrize("statement", ["import pynq_ee", "import pynq_ee.cli; pynq_ee.cli.build_parser()"])
+def test_importing_is_light(statement: str) -> None:
+    heavy = ["pynq", "torch", "matplotlib", "onnx", "onnxruntime", "scipy", "pandas", "sklearn", "mlxtend", "tqdm"]
+    program = f"{statement}; import json, sys; print(json.dumps(sorted({{*{heavy}}} & sys.modules.keys())))"
+    output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT.parent)
+    assert output.returncode == 0, output.stderr
+    assert json.loads(output.stdout) == []
