@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pynq_ee import calibrate
 from pynq_ee.calibrate import Calibration
@@ -278,3 +279,29 @@ def recorded_break_even(measured: dict[str, Any], path: Path, title: str) -> Pat
             f"{title}, batch {batch}, one thread (modelled from the measured stages)", fontsize=10
         )
     return path
+
+
+def gallery(images: npt.NDArray[np.uint8], prediction: Any, path: str | os.PathLike[str], *, columns: int = 12) -> Path:
+    """The images that left with the least doubt, and below them those that the first exit would not let go.
+
+    Parameters
+    ----------
+    images
+        uint8 (N, 28, 28).
+    prediction
+        The :class:`~pynq_ee.inference.Prediction` of them.
+    columns
+        Images a row.
+    """
+    order = np.argsort(prediction.entropy, kind="stable")
+    early = [row for row in order if prediction.exits[row] == 1][:columns]
+    late = [row for row in order[::-1] if prediction.exits[row] > 1][:columns]
+    with figure(path, 2, columns, size=(columns, 2.8), squeeze=False) as axes:
+        for line, rows in zip(axes, (early, late)):
+            for place, axis in enumerate(line):
+                axis.set_axis_off()
+                if place < len(rows):
+                    row = rows[place]
+                    axis.imshow(images[row], cmap="gray_r", vmin=0, vmax=255)
+                    axis.set_title(f"{prediction.labels[row]}, exit {prediction.exits[row]}", fontsize=8)
+    return Path(path)
