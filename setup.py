@@ -73,7 +73,6 @@ setup(
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["pynq-ee = pynq_ee.cli:main"]},
     classifiers=[
-        "License :: OSI Approved :: BSD License",
         "Programming Language :: Python :: 3",
         "Programming Language :: Python :: 3.10",
         "Programming Language :: Python :: 3.11",
