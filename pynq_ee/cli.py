@@ -12,7 +12,19 @@ from pynq_ee import __version__
 from pynq_ee.errors import PynqEEError
 
 #: Subcommands in the order in which a user meets them.
-COMMANDS = ("demo", "classify", "evaluate", "calibrate", "bench", "report", "train", "export", "info", "doctor")
+COMMANDS = (
+    "demo",
+    "classify",
+    "evaluate",
+    "calibrate",
+    "bench",
+    "report",
+    "train",
+    "export",
+    "hardware",
+    "info",
+    "doctor",
+)
 
 EXIT_FAILURE = 1
 EXIT_INTERRUPTED = 130

@@ -7,9 +7,10 @@ from pathlib import Path
 
 HELP = "write docs/results.md and its pictures from the JSON of pynq-ee bench"
 EXAMPLES = """\
-  pynq-ee bench --output results.json
   pynq-ee report results.json                             docs/results.md, docs/results/*.png
-  pynq-ee report results.json --output results.md --no-pictures"""
+  pynq-ee report results.json --output results.md --no-pictures
+
+first: pynq-ee bench --output results.json"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
