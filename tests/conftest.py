@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis
-import models
 import numpy as np
 import pytest
 
+import models
 from pynq_ee import datasets, weights
 from pynq_ee.datasets import Digits
 from pynq_ee.errors import DataError

@@ -9,12 +9,12 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import models
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import models
 from pynq_ee import codegen, spec, weights
 from pynq_ee.spec import BOARDS, REGISTERS, FabricLayer, Spec
 from pynq_ee.weights import LayerWeights, Model

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from populations import population
 
 import models
+from populations import population
 from pynq_ee import EarlyExitInference, fabric, remainder
 from pynq_ee.bench import compare, corruptions, drift, driver, energy, engines, machine, resampling, robustness, timing
 from pynq_ee.bench.driver import HostWork

@@ -9,10 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import models
 import numpy as np
 import pytest
 
+import models
 import pynq_ee
 from pynq_ee import bitfiles, cli, weights
 from pynq_ee.commands import common

@@ -6,12 +6,12 @@ import dataclasses
 import time
 from collections.abc import Callable
 
-import models
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import models
 from pynq_ee import fabric
 from pynq_ee.datasets import Digits
 from pynq_ee.spec import DEFAULT, FabricLayer, Spec

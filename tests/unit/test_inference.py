@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import models
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import models
 from pynq_ee.errors import InputError, ModelFileError
 from pynq_ee.inference import STAGES, EarlyExitInference, Prediction, _gather, concatenate
 

@@ -10,13 +10,13 @@ import sysconfig
 import threading
 from pathlib import Path
 
-import models
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+import models
 from pynq_ee import exits, fabric, remainder
 from pynq_ee.errors import InputError, ToolError
 from pynq_ee.remainder.packing import BLOCK, packed_layers

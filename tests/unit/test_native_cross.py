@@ -13,10 +13,10 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import models
 import numpy as np
 import pytest
 
+import models
 from pynq_ee import exits, fabric, remainder, spec
 from pynq_ee.remainder.packing import packed_layers
 

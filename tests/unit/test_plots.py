@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from populations import population
 
+from populations import population
 from pynq_ee import calibrate, plots
 from pynq_ee.costs import Costs
 from pynq_ee.errors import ToolError

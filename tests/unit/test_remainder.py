@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import sys
 
-import models
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import models
 from pynq_ee import fabric, remainder
 from pynq_ee.errors import InputError, ToolError
 from pynq_ee.spec import NETWORKS

@@ -7,8 +7,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from populations import population
 
+from populations import population
 from pynq_ee import calibrate, risk
 from pynq_ee.errors import InputError
 from pynq_ee.scores import Scores, outcome

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import itertools
 
-import models
 import pytest
 
+import models
 from pynq_ee import spec
 from pynq_ee.spec import BOARDS, NETWORKS, REGISTERS, REMAINDER_LAYERS, Spec
 

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import models
 import numpy as np
 import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
+
+import models
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch: pip install 'pynq_ee[train]'")
 pytest.importorskip("tqdm", reason="training needs tqdm: pip install 'pynq_ee[train]'")

@@ -13,12 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import models
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import models
 from pynq_ee import weights
 from pynq_ee.errors import ModelFileError
 from pynq_ee.spec import NETWORKS, Spec
