@@ -211,9 +211,7 @@ class EarlyExitInference:
             A transfer that failed, retries included. The next call starts afresh.
         """
         batch = to_images(images, unit_floats=unit_floats, fit=fit, invert=invert)
-        size = self._accelerator.slots[0].capacity if self._open() else 0
-        chunks = (batch[start : start + size] for start in range(0, len(batch), size))
-        return concatenate(list(self._predict(chunks)))
+        return concatenate(list(self._predict(_split(batch, self._capacity()))))
 
     def stream(
         self,
@@ -239,8 +237,7 @@ class EarlyExitInference:
         Prediction
             One for each batch.
         """
-        self._open()
-        capacity = self._accelerator.slots[0].capacity
+        capacity = self._capacity()
         if not 1 <= batch <= capacity:
             raise InputError(f"batch is {batch}; it must be 1 to {capacity} (images_per_transfer)")
         ready = (to_images(item, unit_floats=unit_floats, fit=fit, invert=invert) for item in images)
@@ -248,13 +245,11 @@ class EarlyExitInference:
 
     def all_exits(self, images: Any) -> npt.NDArray[np.float32]:
         """Logits of every exit for every image, float32 (N, exits, 10): what thresholds are calibrated on."""
-        self._open()
+        size = self._capacity()
         batch = to_images(images)
-        size = self._accelerator.slots[0].capacity
         outputs = np.empty((len(batch), self.model.exits, CLASSES), np.float32)
-        chunks = [batch[start : start + size] for start in range(0, len(batch), size)]
         position = 0
-        for chunk, results in self._fabric(chunks, _Stopwatch()):
+        for chunk, results in self._fabric(_split(batch, size), _Stopwatch()):
             rows = slice(position, position + len(chunk))
             outputs[rows, 0] = self._scaled(results)
             hidden = self._features(results, chunk, np.arange(len(chunk)))
@@ -291,7 +286,7 @@ class EarlyExitInference:
 
         See :func:`pynq_ee.governor.hold`. They are never above ``cap``, by default the present thresholds.
         """
-        self._open()
+        self._check_open()
         return hold(self, images, **target)
 
     def close(self) -> None:
@@ -312,10 +307,14 @@ class EarlyExitInference:
 
     # The way of a batch -----------------------------------------------------------------------------------------
 
-    def _open(self) -> bool:
+    def _check_open(self) -> None:
         if self._closed:
             raise DeviceError("this EarlyExitInference is closed; make another one")
-        return True
+
+    def _capacity(self) -> int:
+        """Images that one transfer carries, of an object that is open."""
+        self._check_open()
+        return self._accelerator.slots[0].capacity
 
     def _fabric(
         self, chunks: Iterable[npt.NDArray[np.uint8]], watch: _Stopwatch
@@ -404,6 +403,11 @@ def concatenate(predictions: list[Prediction]) -> Prediction:
         {stage: sum(part.seconds[stage] for part in predictions) for stage in STAGES},
         sum(part.fabric_clocks for part in predictions),
     )
+
+
+def _split(images: npt.NDArray[np.uint8], size: int) -> Iterator[npt.NDArray[np.uint8]]:
+    """Views of at most ``size`` consecutive images."""
+    return (images[start : start + size] for start in range(0, len(images), size))
 
 
 def _gather(images: Iterable[npt.NDArray[np.uint8]], size: int) -> Iterator[npt.NDArray[np.uint8]]:
