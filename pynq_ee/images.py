@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,20 @@ from pynq_ee.spec import IMAGE_SIDE
 #: One image's shape.
 SHAPE = (IMAGE_SIDE, IMAGE_SIDE)
 
-#: Largest picture that is opened: no digit needs more, and a file may claim anything.
-MAX_PICTURE_PIXELS = 64_000_000
+#: Largest picture that is decoded: a photo of 24 megapixels. A file may claim anything, and a board has 512 MB.
+MAX_PICTURE_PIXELS = 24_000_000
+
+#: What is read. Pillow knows more, some of which run other programs (EPS) or have no size of their own.
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "PPM", "WEBP")
+
+#: Pixels that are converted at a time, so that memory follows what was decoded and not the mode that it goes through.
+_STRIP_PIXELS = 1 << 20
 
 #: MNIST's own preparation: the ink fits a box of 20 x 20 and its centre of mass is the image's centre.
 _INK_SIDE = 20
+
+#: The EXIF tag that says which way a photo was taken.
+_ORIENTATION = 0x0112
 
 
 def to_images(
@@ -32,7 +42,8 @@ def to_images(
     Parameters
     ----------
     images
-        A uint8 array (28, 28) or (N, 28, 28); a PIL image; a path to a picture; or a list of such single images.
+        A uint8 array (28, 28) or (N, 28, 28); a PIL image; a path to a picture of one of the :data:`FORMATS`, of an
+        animation the first frame; or a list of such single images.
     unit_floats
         Accept float arrays, whose values must lie in 0 to 1; they are multiplied by 255 and rounded.
     fit
@@ -91,12 +102,14 @@ def _picture(source: Image.Image | str | os.PathLike[str], fit: bool, invert: bo
     name = "the image" if isinstance(source, Image.Image) else str(source)
     try:
         if isinstance(source, Image.Image):
-            pixels = _grey(source, name)
+            pixels = _grey(source, name, fit)
         else:
+            if (path := Path(source)).exists() and not path.is_file():  # opening a named pipe would wait for ever
+                raise OSError("not a regular file")
             with warnings.catch_warnings():
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
-                with Image.open(source) as picture:
-                    pixels = _grey(picture, name)
+                with Image.open(path, formats=FORMATS) as picture:
+                    pixels = _grey(picture, name, fit)
     except InputError:
         raise
     except FileNotFoundError as error:
@@ -107,33 +120,59 @@ def _picture(source: Image.Image | str | os.PathLike[str], fit: bool, invert: bo
         raise InputError(f"{name} is no picture that can be read ({type(error).__name__}: {error})") from error
     if invert:
         pixels = np.invert(pixels)
-    if fit:
-        return fit_ink(pixels)
-    if pixels.shape != SHAPE:
+    return fit_ink(pixels) if fit else pixels
+
+
+def _grey(picture: Image.Image, name: str, any_size: bool) -> npt.NDArray[np.uint8]:
+    """8-bit grey of any PIL mode: turned upright, transparency over black, 16-bit scaled rather than cut.
+
+    The size is checked before anything is decoded.
+    """
+    if not any_size and picture.size != SHAPE:
         raise InputError(
-            f"the picture is {pixels.shape[1]} x {pixels.shape[0]} pixels; it must be 28 x 28, "
+            f"{name} has {picture.width} x {picture.height} pixels; it must be 28 x 28, "
             "or say fit=True (--fit) to have it scaled and centred"
         )
-    return pixels
-
-
-def _grey(picture: Image.Image, name: str) -> npt.NDArray[np.uint8]:
-    """8-bit grey of any PIL mode: turned upright, transparency over black, 16-bit scaled rather than cut."""
     if not 1 <= picture.width * picture.height <= MAX_PICTURE_PIXELS:
         raise InputError(f"{name} has {picture.width} x {picture.height} pixels; 1 to {MAX_PICTURE_PIXELS} are read")
-    upright = ImageOps.exif_transpose(picture) or picture
-    if upright.mode.startswith("I") or upright.mode == "F":
-        values = np.asarray(upright, np.float64)
-        low, high = values.min(), values.max()
-        # Older versions of Pillow open 16-bit pictures in the 32-bit mode I, so only the values tell what it holds.
-        limit = 255 if upright.mode in ("I", "F") and high <= 255 else 65535
-        if not (low >= 0 and high <= limit):
-            raise InputError(f"{name} has values from {low} to {high}; they must lie in 0 to 255 or 0 to 65535")
-        return np.asarray(np.rint(values * (255 / limit)), np.uint8)
-    if upright.mode in ("LA", "PA", "RGBA", "RGBa", "La") or "transparency" in upright.info:
-        ground = Image.new("RGBA", upright.size, (0, 0, 0, 255))
-        upright = Image.alpha_composite(ground, upright.convert("RGBA"))
-    return np.array(upright.convert("L"), np.uint8)
+    orientation = picture.getexif().get(_ORIENTATION, 1)  # Pillow 9 reads that of a TIFF only before its pixels
+    picture.load()
+    deep = picture.mode.startswith("I") or picture.mode == "F"
+    limit = _deep_limit(picture, name) if deep else 255
+    pixels = np.concatenate([_deep(strip, limit) if deep else _flat(strip) for strip in _strips(picture)])
+    grey = Image.fromarray(pixels)
+    grey.getexif()[_ORIENTATION] = orientation
+    return np.array(ImageOps.exif_transpose(grey) or grey)
+
+
+def _strips(picture: Image.Image) -> Iterator[Image.Image]:
+    rows = max(1, _STRIP_PIXELS // picture.width)
+    for top in range(0, picture.height, rows):
+        yield picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+
+
+def _deep_limit(picture: Image.Image, name: str) -> int:
+    """The value that is white in a picture of more than 8 bit."""
+    low, high = np.inf, -np.inf
+    for strip in _strips(picture):
+        values = np.asarray(strip, np.float64)
+        low, high = np.minimum(low, values.min()), np.maximum(high, values.max())  # unlike min(), these keep a NaN
+    # Older versions of Pillow open 16-bit pictures in the 32-bit mode I, so only the values tell what it holds.
+    limit = 255 if picture.mode in ("I", "F") and high <= 255 else 65535
+    if not (low >= 0 and high <= limit):
+        raise InputError(f"{name} has values from {low} to {high}; they must lie in 0 to 255 or 0 to 65535")
+    return limit
+
+
+def _deep(strip: Image.Image, limit: int) -> npt.NDArray[np.uint8]:
+    return np.asarray(np.rint(np.asarray(strip, np.float64) * (255 / limit)), np.uint8)
+
+
+def _flat(strip: Image.Image) -> npt.NDArray[np.uint8]:
+    if strip.mode in ("LA", "PA", "RGBA", "RGBa", "La") or "transparency" in strip.info:
+        ground = Image.new("RGBA", strip.size, (0, 0, 0, 255))
+        strip = Image.alpha_composite(ground, strip.convert("RGBA"))
+    return np.array(strip.convert("L"), np.uint8)
 
 
 def fit_ink(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -154,7 +193,8 @@ def fit_ink(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     ink = Image.fromarray(pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
     scale = _INK_SIDE / max(ink.size)
     size = (max(1, round(ink.width * scale)), max(1, round(ink.height * scale)))
-    small = np.asarray(ink.resize(size, Image.Resampling.LANCZOS), np.uint8)
+    resampling = getattr(Image, "Resampling", Image)  # new in Pillow 9.1; a PYNQ image carries 9.0
+    small = np.asarray(ink.resize(size, resampling.LANCZOS), np.uint8)
     mass = small.astype(float)
     total = mass.sum() or 1.0
     centre = [(mass.sum(1 - axis) * (np.arange(small.shape[axis]) + 0.5)).sum() / total for axis in (0, 1)]

