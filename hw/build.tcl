@@ -76,7 +76,7 @@ proc build::run_hls {work board clock} {
     set found [hls_reports::tool_version $solution $kernel]
     warn_of_version "the HLS tool" $found
     hls_reports::check_registers $solution $kernel [spec::get registers]
-    hls_reports::check_rate $solution
+    hls_reports::check_rate $solution [spec::get pipeline_depths]
     return [list [file join $solution impl ip] $found]
 }
 
@@ -132,7 +132,7 @@ proc build::main {arguments} {
     set staged [manifest::stage_folder $target]
     set published [failure::in_stage "implementation" $work {
         set result [implement::run [design_name] $staged [dict get $settings jobs]]
-        manifest::write $staged [manifest::content $board $actual_clock $checked $hls_version $result $repository]
+        manifest::write $staged [manifest::content $staged $board $actual_clock $checked $hls_version $result $repository]
         manifest::publish $staged $target
     } {file delete -force $staged}]
     puts "overlay: [join $published {, }]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -10,14 +11,17 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
-from pynq_ee import spec
-from pynq_ee.errors import DeviceError, OverlayError
+from pynq_ee import bit_header, hardware_description, spec
+from pynq_ee.errors import DeviceError, IdentityError, OverlayError
 from pynq_ee.spec import BOARDS, DEFAULT_BOARD, Board
 
 _PACKAGE = Path(__file__).resolve().parent
 
 #: Where overlays lie: in an installed package, or in a checkout.
 OVERLAY_FOLDERS = (_PACKAGE / "overlay_files", _PACKAGE.parent / "overlay")
+
+#: Bytes of a manifest that are read; what the build writes has some hundred.
+_MANIFEST_LIMIT = 1 << 16
 
 _BUILD = "vivado -mode batch -source hw/build.tcl -tclargs --board"
 
@@ -45,8 +49,9 @@ def this_board() -> Any:
 
 
 def board_of(device: Any) -> Board:
-    """The board that a pynq device is part of: as a simulated one says, or as the PYNQ image's BOARD variable says."""
-    name = getattr(device, "board", None) or os.environ.get("BOARD") or DEFAULT_BOARD.name
+    """The board that a pynq device is part of: as a simulated or a remote one says, or as the image's BOARD says."""
+    remote = device.name if "REMOTE" in getattr(device, "capabilities", ()) else None
+    name = getattr(device, "board", None) or remote or os.environ.get("BOARD") or DEFAULT_BOARD.name
     key = re.sub(r"[^a-z0-9]", "", str(name).lower())
     for board in BOARDS.values():
         if board.name.replace("-", "") == key:
@@ -54,27 +59,28 @@ def board_of(device: Any) -> Board:
     raise DeviceError(f"board is {name!r}; an overlay can be built for {', '.join(BOARDS)}")
 
 
-def find(device: Any) -> Path:
+def find(device: Any, build_id: int | None = None) -> Path:
     """The ``.bit`` that belongs to a device: the simulated board's own, or the one that lies in ``overlay/``.
 
     Raises
     ------
-    OverlayError
-        None is there, or it cannot be the right one; the message says how to build it.
+    OverlayError, IdentityError
+        None is there, or it cannot be the right one, see :func:`check`; the message says how to build it.
     """
     if hasattr(device, "bitfile"):
-        return Path(device.bitfile)
-    return find_for(board_of(device))
+        return check(device.bitfile, board_of(device), build_id)
+    return find_for(board_of(device), build_id)
 
 
-def find_for(board: Board) -> Path:
+def find_for(board: Board, build_id: int | None = None) -> Path:
     """The checked ``.bit`` for a board out of :data:`OVERLAY_FOLDERS`; errors as in :func:`find`."""
     for folder in OVERLAY_FOLDERS:
         for candidate in (folder / board.name, folder):
             if (bitfile := candidate / f"{spec.OVERLAY_NAME}.bit").exists():
-                return check(bitfile, board)
+                return check(bitfile, board, build_id)
+    here = [folder for folder in OVERLAY_FOLDERS if folder.is_dir()] or OVERLAY_FOLDERS
     raise OverlayError(
-        f"no bitstream for {board.name} in {' or '.join(map(str, OVERLAY_FOLDERS))}; build it on a machine with "
+        f"no bitstream for {board.name} in {' or '.join(map(str, here))}; build it on a machine with "
         f"Vivado: `{_BUILD} {board.name}`, or name one with bitfile="
     )
 
@@ -85,23 +91,35 @@ def manifest(bitfile: Path) -> dict[str, Any]:
     A manifest that cannot be read counts as none: the identity is checked in the fabric all the same.
     """
     try:
-        content = json.loads(bitfile.with_name("manifest.json").read_text())
+        with bitfile.with_name("manifest.json").open("rb") as file:
+            content = json.loads(file.read(_MANIFEST_LIMIT))
         build_id, clock_mhz = int(content["build_id"], 16), float(content["clock_mhz"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return {}
     if not 0 < clock_mhz < math.inf:  # deadlines are computed from it
         return {}
     return {**content, "build_id": build_id, "clock_mhz": clock_mhz}
 
 
-def check(bitfile: str | Path, board: Board) -> Path:
+def check(bitfile: str | Path, board: Board, build_id: int | None = None) -> Path:
     """Check an overlay's files before anything is programmed.
+
+    Parameters
+    ----------
+    bitfile
+        The ``.bit``; its ``.hwh`` lies beside it.
+    board
+        Whose part it must be for.
+    build_id
+        That of the model which the overlay is wanted for; None accepts any.
 
     Raises
     ------
+    IdentityError
+        A .bit whose header has the build_id of another model. One that has none is judged when it is loaded.
     OverlayError
-        A missing .bit or .hwh; a .hwh older than its .bit; another part than the board's; no DMA, no kernel, or a DMA
-        whose length register is too short.
+        A missing or damaged .bit or .hwh; files of two builds; another part than the board's; no DMA, no kernel, or a
+        DMA whose length register is too short.
     """
     bit = Path(bitfile)
     hwh = bit.with_suffix(".hwh")
@@ -109,12 +127,19 @@ def check(bitfile: str | Path, board: Board) -> Path:
     for path in (bit, hwh):
         if not path.is_file():
             raise OverlayError(f"no {path}; {build} makes .bit and .hwh together")
-    if bit.stat().st_mtime > hwh.stat().st_mtime + 1:
-        raise OverlayError(f"{hwh} is older than {bit.name}: it describes another build. Copy both, or run {build}")
+    header = bit_header.read(bit)
+    if not _is_part(header.part, board):
+        raise OverlayError(f"{bit} is for the part {header.part}; {board.name} has a {board.part}. Run {build}")
+    if None not in (build_id, header.user_id) and build_id != header.user_id:
+        raise IdentityError(
+            f"{bit} is the bitstream of another model: build_id 0x{header.user_id:08x} (needed 0x{build_id:08x}). Name "
+            f"the one that was built for this model with bitfile=, or rebuild: `pynq-ee export`, then {build}"
+        )
+    _check_one_build(bit, hwh, header.user_id, build)
     try:
-        design = ElementTree.parse(hwh).getroot()
-    except (ElementTree.ParseError, LookupError, ValueError, OSError) as error:  # the middle two: its encoding
-        raise OverlayError(f"{hwh} is damaged ({error}); run {build}") from error
+        design = hardware_description.read(hwh)
+    except OverlayError as error:
+        raise OverlayError(f"{error}; {build} builds it") from error
     _check_part(hwh, design, board)
     modules = {module.get("INSTANCE", ""): module for module in design.iter("MODULE")}
     for name, vlnv in ((spec.DMA_NAME, spec.DMA_VLNV), (spec.KERNEL_NAME, spec.KERNEL_VLNV)):
@@ -127,12 +152,41 @@ def check(bitfile: str | Path, board: Board) -> Path:
         for parameter in modules[spec.DMA_NAME].iter("PARAMETER")
     }
     length_bits = parameters.get("c_sg_length_width", "14")  # the DMA's own default
-    if not length_bits.isdecimal() or int(length_bits) < spec.DMA_LENGTH_BITS:
+    if not re.fullmatch("[0-9]{1,3}", length_bits) or int(length_bits) < spec.DMA_LENGTH_BITS:
         raise OverlayError(
             f"the DMA in {hwh} has a length register of {length_bits} bit; "
             f"{spec.DMA_LENGTH_BITS} are needed. Run {build}"
         )
     return bit
+
+
+def _check_one_build(bit: Path, hwh: Path, user_id: int | None, build: str) -> None:
+    """See that .bit and .hwh are of one build.
+
+    The manifest of a build has their digests. Their times say nothing after a clone or an installation, so they are
+    looked at only where there is no digest.
+    """
+    built = manifest(bit)
+    digests = built.get("sha256")
+    if isinstance(digests, dict) and {bit.name, hwh.name} <= digests.keys():
+        for path in (bit, hwh):
+            if hashlib.sha256(path.read_bytes()).hexdigest() != digests[path.name]:
+                raise OverlayError(
+                    f"{path} is not the file that {bit.with_name('manifest.json')} was written with: copy "
+                    f"{bit.name}, {hwh.name} and manifest.json of one build together, or run {build}"
+                )
+    elif bit.stat().st_mtime > hwh.stat().st_mtime + 1:
+        raise OverlayError(f"{hwh} is older than {bit.name}: it describes another build. Copy both, or run {build}")
+    if None not in (user_id, built.get("build_id")) and user_id != built["build_id"]:
+        raise OverlayError(
+            f"{bit} has build_id 0x{user_id:08x}, manifest.json beside it 0x{built['build_id']:08x}: they are of two "
+            f"builds. Copy the files of one build together, or run {build}"
+        )
+
+
+def _is_part(part: str, board: Board) -> bool:
+    """Whether a part is the board's: with the leading ``xc`` or without, with a speed grade or without."""
+    return bool(part) and board.part.replace("-", "").startswith(f"xc{part.removeprefix('xc').replace('-', '')}")
 
 
 def _check_part(hwh: Path, design: ElementTree.Element, board: Board) -> None:
@@ -144,6 +198,5 @@ def _check_part(hwh: Path, design: ElementTree.Element, board: Board) -> None:
     if info is None:
         raise OverlayError(f"{hwh} does not say its part; it is no hardware description of Vivado")
     device, package = info.get("DEVICE", ""), info.get("PACKAGE", "")
-    part = f"xc{device.removeprefix('xc')}{package}"
-    if not (device and package and board.part.replace("-", "").startswith(part)):
+    if not (device and package and _is_part(f"{device}{package}", board)):
         raise OverlayError(f"{hwh} is for the part {device}{package}; {board.name} has a {board.part}")

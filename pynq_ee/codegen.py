@@ -64,11 +64,12 @@ def accumulator_bits(layer: FabricLayer, weights: LayerWeights) -> int:
         LayerWeights(weights.weight, bias, weights.shift).accumulator_range(layer.input_max)
         for bias in (np.zeros_like(rounded), rounded)
     ]
-    return max(_signed_bits(value) for bounds in ranges for value in bounds)
+    return signed_bits(*(value for bounds in ranges for value in bounds))
 
 
-def _signed_bits(value: int) -> int:
-    return (value if value >= 0 else -value - 1).bit_length() + 1
+def signed_bits(*values: int) -> int:
+    """Bits of the smallest two's complement number that holds each of the values."""
+    return max((value if value >= 0 else -value - 1).bit_length() + 1 for value in values)
 
 
 def _banner(model: Model, comment: str) -> list[str]:
@@ -101,7 +102,7 @@ def _spec_lines(model: Model) -> Iterator[str]:
         yield f"// {title}"
         yield from (f"constexpr uint32_t {name} = 0x{value:08x};" for name, value in constants.items())
         yield ""
-    for title, constants in _counts(model).items():
+    for title, constants in counts(model).items():
         yield f"// {title}"
         yield from (f"constexpr int {name} = {value};" for name, value in constants.items())
         yield ""
@@ -125,8 +126,8 @@ def _bits(model: Model) -> dict[str, dict[str, int]]:
     }
 
 
-def _counts(model: Model) -> dict[str, dict[str, int]]:
-    """The numbers of the C++ header, by section."""
+def counts(model: Model) -> dict[str, dict[str, int]]:
+    """The numbers that the circuit is described with, by section."""
     spec = model.spec
     layers = {
         layer.name.upper() + suffix: value
@@ -260,6 +261,8 @@ def _tcl_lines(model: Model) -> Iterator[str]:
     for register in _spec.REGISTERS:
         values = f"offset 0x{register.offset:02x} access {register.access}"
         yield f"    dict set registers {register.name} [dict create {values}]"
+    depths = " ".join(f"{name} {depth}" for name, depth in _spec.PIPELINE_DEPTHS.items())
+    yield f"    variable pipeline_depths [dict create {depths}]"
     yield "    variable boards [dict create]"
     for board in _spec.BOARDS.values():
         addresses = " ".join(

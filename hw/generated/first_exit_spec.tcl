@@ -33,6 +33,7 @@ namespace eval spec {
     dict set registers build_id [dict create offset 0x40 access read-only]
     dict set registers images_done [dict create offset 0x50 access read-only]
     dict set registers error_flags [dict create offset 0x60 access read-only]
+    variable pipeline_depths [dict create unframe 4 trunk 24 branch 24 classifier 16 pack_features 8 merge 4 frame 4]
     variable boards [dict create]
     dict set boards pynq-z2 [dict create part xc7z020clg400-1 processor zynq7 clock_mhz 100 kernel_address 0x43c00000 dma_address 0x40400000 interrupt_address 0x41800000]
     dict set boards pynq-z1 [dict create part xc7z020clg400-1 processor zynq7 clock_mhz 100 kernel_address 0x43c00000 dma_address 0x40400000 interrupt_address 0x41800000]

@@ -59,10 +59,10 @@ proc hls_reports::check_registers {solution kernel registers} {
     }
 }
 
-# Loops in the text of a *_csynth.xml, as a flat list: label and initiation interval, empty when it is not pipelined.
-# Unrolled loops do not appear there. A loop is an element with a TripCount; its label is its tag or, in some releases,
-# a Name inside.
-proc hls_reports::loop_intervals {xml} {
+# Loops in the text of a *_csynth.xml, as a flat list: label, initiation interval and depth of the pipeline; these two are
+# empty when it is not pipelined. Unrolled loops do not appear there. A loop is an element with a TripCount; its label is
+# its tag or, in some releases, a Name inside.
+proc hls_reports::loops {xml} {
     set path {}
     set loops {}
     set elements 0
@@ -72,39 +72,67 @@ proc hls_reports::loop_intervals {xml} {
             continue
         }
         if {[string match {*/>*} $match]} continue
-        if {"SummaryOfLoopLatency" in $path && $tag in {TripCount Name PipelineII}} {
+        if {"SummaryOfLoopLatency" in $path && $tag in {TripCount Name PipelineII PipelineDepth}} {
             lassign [lrange $path end-1 end] parent number
             if {![dict exists $loops $number]} {
-                dict set loops $number [dict create label $parent interval ""]
+                dict set loops $number [dict create label $parent PipelineII "" PipelineDepth ""]
             }
             switch -- $tag {
                 Name { dict set loops $number label [string trim $text "- \n"] }
-                PipelineII { dict set loops $number interval [string trim $text] }
+                PipelineII - PipelineDepth { dict set loops $number $tag [string trim $text] }
             }
         }
         lappend path $tag [incr elements]
     }
     set listed {}
     foreach loop [dict values $loops] {
-        lappend listed [dict get $loop label] [dict get $loop interval]
+        lappend listed {*}[dict values $loop]
     }
     return $listed
 }
 
-# A beat a clock needs that every loop which is left in the circuit starts an iteration in every clock.
-proc hls_reports::check_rate {solution} {
+# The process that a module belongs to: a loop is in the module of its function, or in one of its own behind that.
+proc hls_reports::process_of {module processes} {
+    foreach process $processes {
+        if {[regexp "^(?:fabric_)?${process}(?:_\\d+)?(?:_s)?(?:_Pipeline_\\w+)?\$" $module]} {
+            return $process
+        }
+    }
+    return ""
+}
+
+# A beat a clock needs that every loop which is left in the circuit starts an iteration in every clock: one that does not
+# is an error. A pipeline deeper than `depths` has it by process is a warning: the FIFOs were sized for those, and the
+# clocks of a batch were told with them. Returns the deepest pipeline that was found of each process.
+proc hls_reports::check_rate {solution depths} {
+    set found {}
     set loops 0
     foreach report [lsort [glob -nocomplain [file join $solution syn report *_csynth.xml]]] {
-        foreach {loop interval} [loop_intervals [contents $report]] {
+        set process [process_of [string range [file tail $report] 0 end-[string length _csynth.xml]] [dict keys $depths]]
+        foreach {loop interval depth} [loops [contents $report]] {
             incr loops
             if {$interval ne "1"} {
                 set reached [expr {[string is integer -strict $interval] ? "every $interval clocks" : "unpipelined"}]
                 failure::raise "loop $loop runs $reached;\
                     the specified rate needs an iteration in every clock ($report)"
             }
+            if {$process ne "" && [string is integer -strict $depth]} {
+                set deepest [expr {[dict exists $found $process] ? [dict get $found $process] : 0}]
+                dict set found $process [expr {max($deepest, $depth)}]
+            }
         }
     }
     if {!$loops} {
         failure::raise "no loop in the reports of [file join $solution syn report]: its rate cannot be checked"
     }
+    dict for {process modelled} $depths {
+        if {![dict exists $found $process]} {
+            puts stderr "warning: the reports tell no depth of the pipeline of $process; the cycle model has $modelled"
+        } elseif {[dict get $found $process] > $modelled} {
+            puts stderr "warning: the pipeline of $process is [dict get $found $process] clocks deep, the cycle model has\
+                $modelled: FIFOs are sized and clocks are told for that. Set PIPELINE_DEPTHS in pynq_ee/spec.py, let\
+                tests/hw/test_dataflow.py check the FIFOs, export and build again"
+        }
+    }
+    return $found
 }

@@ -15,7 +15,20 @@ proc manifest::object {members indent} {
     return "{\n[join $lines ,\n]\n$indent}"
 }
 
-proc manifest::content {board clock checked hls_version result repository} {
+# Digests of the files that must be of one build, as members of an object: their times say nothing after a copy.
+proc manifest::digests {folder} {
+    set digests {}
+    foreach suffix {bit hwh} {
+        set file [spec::get overlay_name].$suffix
+        set digest [tools::sha256 [file join $folder $file]]
+        if {$digest ne ""} {
+            dict set digests $file [string_value $digest]
+        }
+    }
+    return $digests
+}
+
+proc manifest::content {folder board clock checked hls_version result repository} {
     set boards {}
     foreach name [spec::boards_alike $board] {
         lappend boards [string_value $name]
@@ -36,6 +49,7 @@ proc manifest::content {board clock checked hls_version result repository} {
         tools [object [dict create vivado [string_value [version -short]] hls [string_value $hls_version]] "  "] \
         slack_ns [object [dict get $result slacks] "  "] \
         utilization [object $utilization "  "] \
+        sha256 [object [digests $folder] "  "] \
         revision [string_value [tools::revision $repository]] \
         date [string_value [clock format [clock seconds] -gmt 1 -format %Y-%m-%dT%H:%M:%SZ]]] ""]
 }
@@ -57,7 +71,7 @@ proc manifest::stage_folder {target} {
 }
 
 # Move a complete set of files to where users look: the bitstream first, the manifest last. All get the present time:
-# a .hwh older than its .bit is taken for one that was forgotten.
+# without a manifest, a .hwh older than its .bit is taken for one that was forgotten.
 proc manifest::publish {folder target} {
     set name [spec::get overlay_name]
     set published {}

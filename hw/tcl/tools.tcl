@@ -74,3 +74,12 @@ proc tools::revision {repository} {
     }
     return [expr {$changes eq "" ? $revision : "$revision-dirty"}]
 }
+
+# Digest of a file, empty where this system has no sha256sum.
+proc tools::sha256 {path} {
+    if {[catch {system_output [list sha256sum $path]} output]} {
+        puts stderr "warning: no digest of [file tail $path] ([lindex [split $output \n] 0]): it goes without one"
+        return ""
+    }
+    return [lindex $output 0]
+}

@@ -18,7 +18,7 @@ Many stall patterns are simulated at once: every state is an array over patterns
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -149,6 +149,7 @@ def simulate(
     stalls: Iterator[tuple[Steps, Steps]] | None = None,
     depths: Mapping[str, int] = _spec.FIFO_DEPTHS,
     pipelines: Mapping[str, int] = _spec.PIPELINE_DEPTHS,
+    on_clock: Callable[[Steps], None] | None = None,
 ) -> Simulation:
     """Run a batch through the dataflow, clock by clock.
 
@@ -165,6 +166,9 @@ def simulate(
         stalls if it is left out.
     depths, pipelines
         Tokens that each FIFO holds; clocks from a step's reads to its writes, for each process.
+    on_clock
+        Called at every clock after the first ``START_CLOCKS`` with a bool array (processes, patterns): which processes
+        move in it, in the order of :func:`processes`.
     """
     network = processes(spec, images, features)
     streams = [IMAGES, RESULTS, *(name for process in network for name in process.writes if name != RESULTS)]
@@ -189,6 +193,8 @@ def simulate(
         reads, writes = tables[:, rows, advances]
         moves = (advances < totals) & (reads & empty | writes & full == 0)
         advances += moves
+        if on_clock is not None:
+            on_clock(moves)
         taken, given = np.bitwise_or.reduce(np.stack([reads, writes]) * moves, axis=1)
         held += given & bits != 0
         held -= (taken & bits != 0).astype(np.int16)

@@ -30,7 +30,8 @@ from pynq_ee.weights import Model
 _PACKAGE = Path(__file__).resolve().parent.parent
 _LIBRARY = "libfirst_exit.so"
 _SOURCES = ("Makefile", "include/**/*", "src/**/*", "tb/**/*")
-_MAKE_FLAGS = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")
+#: Variables by which a make that runs this program would pass its flags on to the one that it starts.
+MAKE_FLAGS = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")
 _WITHOUT = 'kernel="numpy" (device="sim-numpy") needs no compiler'
 
 _log = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ def library(model: Model) -> Path:
         make, a C++ compiler or the headers of hls4ml are missing, the compiler fails (its output is in the message),
         or the cache cannot be written.
     """
-    hardware = _hardware()
+    hardware = hardware_folder()
     generated = codegen.generated(model)
     path = _cache() / f"first_exit-{model.build_id:08x}-{_digest(hardware, generated)}.so"
     if path.exists():
@@ -119,7 +120,7 @@ def load(path: Path, beat_bytes: int) -> Function:
     return function
 
 
-def _hardware() -> Path:
+def hardware_folder() -> Path:
     """Where the C++ lies: in an installed package, or in a checkout."""
     candidates = (_PACKAGE / "hw", _PACKAGE.parent / "hw")
     for directory in candidates:
@@ -170,9 +171,9 @@ def _build(hardware: Path, model: Model, directory: Path) -> Path:
     codegen.generate(model, generated)
     variables = [f"GENERATED={generated}", f"BUILD={build}", f"PYTHON={sys.executable}"]
     command = ["make", "-C", str(hardware), "lib", *variables]
-    # The flags of a make that runs this program are not those of the one that it starts.
-    environment = {name: value for name, value in os.environ.items() if name not in _MAKE_FLAGS}
-    _log.info("compiling the kernel of build_id 0x%08x, once for this model", model.build_id)
+    environment = {name: value for name, value in os.environ.items() if name not in MAKE_FLAGS}
+    # A warning, so that it is seen where no logging is set up: a notebook's first cell waits for this.
+    _log.warning("compiling the kernel's C++ for build_id 0x%08x, once on this machine: up to a minute", model.build_id)
     completed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if completed.returncode or not (build / _LIBRARY).is_file():
         output = (completed.stdout + completed.stderr).strip()

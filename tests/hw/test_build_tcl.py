@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pynq_ee import codegen
+from pynq_ee import bit_header, codegen
 from pynq_ee import spec as _spec
 from pynq_ee.spec import BOARDS, Spec
 
@@ -169,12 +170,16 @@ def test_one_command_publishes_an_overlay_and_its_manifest(checkout):
     assert run.status == 0, run.errors
     assert run.errors == ""
     assert published(checkout.overlay) == PUBLISHED
-    assert (checkout.overlay / "first_exit.bit").read_text() == f"UserID=0x{checkout.model.build_id:08X}\n"
+    header = bit_header.read(checkout.overlay / "first_exit.bit")
+    assert (header.user_id, header.part) == (checkout.model.build_id, "7z020clg400")
     times = {name: (checkout.overlay / name).stat().st_mtime for name in PUBLISHED}
     assert times["first_exit.hwh"] >= times["first_exit.bit"]
     manifest = json.loads((checkout.overlay / "manifest.json").read_text())
     date = datetime.strptime(manifest.pop("date"), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
     assert before <= date <= datetime.now(timezone.utc)
+    assert manifest.pop("sha256") == {
+        name: hashlib.sha256((checkout.overlay / name).read_bytes()).hexdigest() for name in PUBLISHED[:2]
+    }
     assert manifest == {
         "name": "first_exit",
         "build_id": f"{checkout.model.build_id:08x}",
@@ -194,6 +199,14 @@ def test_one_command_publishes_an_overlay_and_its_manifest(checkout):
         },
         "revision": "unknown",
     }
+
+
+def test_without_a_program_for_digests_the_manifest_goes_without_them(checkout):
+    (checkout.root / "bin" / "sha256sum").unlink()
+    run = checkout.build(compare=False)
+    assert run.status == 0
+    assert run.errors.count("warning: no digest of first_exit.") == 2
+    assert json.loads((checkout.overlay / "manifest.json").read_text())["sha256"] == {}
 
 
 def test_boards_of_one_part_share_their_files_and_others_do_not_touch_them(checkout):
@@ -388,6 +401,23 @@ def test_a_loop_that_misses_its_rate_is_named(shared, interval, message):
     assert f"loop {loop} {message}" in error
 
 
+@pytest.mark.parametrize("process", _spec.PIPELINE_DEPTHS)
+def test_a_pipeline_deeper_than_the_cycle_model_has_it_is_a_warning_with_both_numbers(shared, process):
+    modelled = _spec.PIPELINE_DEPTHS[process]
+    as_deep = shared.build("--stage", "hls", compare=False, hls={f"depth.{process}": str(modelled)})
+    assert (as_deep.status, as_deep.errors.splitlines()[1:]) == (0, [])
+    deeper = shared.build("--stage", "hls", compare=False, hls={f"depth.{process}": str(modelled + 1)})
+    (warning,) = deeper.errors.splitlines()[1:]
+    assert deeper.status == 0
+    assert f"the pipeline of {process} is {modelled + 1} clocks deep, the cycle model has {modelled}" in warning
+
+
+def test_a_pipeline_whose_depth_the_reports_do_not_tell_is_a_warning(shared):
+    run = shared.build("--stage", "hls", compare=False, hls={"depth.trunk": "-"})
+    assert run.status == 0
+    assert "warning: the reports tell no depth of the pipeline of trunk; the cycle model has 24" in run.errors
+
+
 @pytest.mark.parametrize(
     ("vivado", "message"),
     [
@@ -466,15 +496,35 @@ def test_loops_are_read_from_both_forms_of_report():
     tagged = (
         "<profile><ModuleLoop><PipelineII>7</PipelineII></ModuleLoop><SummaryOfLoopLatency>"
         "<steps><TripCount><range><min>1</min></range></TripCount><PipelineII>1</PipelineII>"
-        "<inner><TripCount>9</TripCount></inner></steps>"
+        "<PipelineDepth>12</PipelineDepth><inner><TripCount>9</TripCount></inner></steps>"
         "<drain><TripCount>3</TripCount><PipelineII>2</PipelineII></drain></SummaryOfLoopLatency></profile>"
     )
-    assert tcl("hls_reports.tcl", "hls_reports::loop_intervals $xml", xml=tagged) == "steps 1 inner {} drain 2"
+    assert tcl("hls_reports.tcl", "hls_reports::loops $xml", xml=tagged) == "steps 1 12 inner {} {} drain 2 {}"
     named = (
         "<SummaryOfLoopLatency><Loop><Name>- steps </Name><TripCount>9</TripCount><PipelineII>1</PipelineII></Loop>"
-        "<Loop><Name>drain</Name><TripCount>9</TripCount><PipelineII>3</PipelineII><Empty/></Loop></SummaryOfLoopLatency>"
+        "<Loop><Name>drain</Name><TripCount>9</TripCount><PipelineII>3</PipelineII><PipelineDepth> 4 </PipelineDepth>"
+        "<Empty/></Loop></SummaryOfLoopLatency>"
     )
-    assert tcl("hls_reports.tcl", "hls_reports::loop_intervals $xml", xml=named) == "steps 1 drain 3"
+    assert tcl("hls_reports.tcl", "hls_reports::loops $xml", xml=named) == "steps 1 {} drain 3 4"
+
+
+@pytest.mark.parametrize(
+    ("module", "process"),
+    [
+        ("trunk", "trunk"),
+        ("trunk_Pipeline_each_beat", "trunk"),
+        ("trunk_1_Pipeline_each_beat", "trunk"),
+        ("fabric_trunk_s", "trunk"),
+        ("unframe_Pipeline_drain", "unframe"),
+        ("frame", "frame"),
+        ("trunk_helper", "{}"),
+        ("other", "{}"),
+    ],
+)
+def test_a_module_is_known_as_part_of_its_process(module, process):
+    names = " ".join(_spec.PIPELINE_DEPTHS)
+    found = tcl("hls_reports.tcl", "list [hls_reports::process_of $module $names]", module=module, names=names)
+    assert found == process
 
 
 def test_registers_are_read_from_a_driver_header():

@@ -327,7 +327,7 @@ def test_the_sanitizers_find_nothing(build: Build, random_model: Callable[..., M
         ("rtl", {"BAMBU": "no-bambu"}, "no no-bambu on the PATH: install PandA-Bambu"),
         ("cosim", {"BAMBU": "no-bambu"}, "no no-bambu on the PATH: install PandA-Bambu"),
         ("area", {"BAMBU": "no-bambu"}, "no no-bambu on the PATH: install PandA-Bambu"),
-        ("rtl", {"HLS": "other"}, 'HLS is "other"; it must be bambu or vitis'),
+        ("rtl", {"HLS": "other"}, 'HLS is "other"; it must be bambu, vitis or reference'),
     ],
 )
 def test_the_makefile_says_what_is_missing(

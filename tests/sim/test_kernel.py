@@ -129,7 +129,7 @@ def hardware(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (directory / "src").mkdir(parents=True)
     (directory / "Makefile").write_text(MAKEFILE)
     (directory / "src" / "kernel.cpp").write_text(SOURCE)
-    monkeypatch.setattr(kernel_library, "_hardware", lambda: directory)
+    monkeypatch.setattr(kernel_library, "hardware_folder", lambda: directory)
     monkeypatch.setenv("PYNQ_EE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("AP_TYPES", str(tmp_path))  # these sources need no headers
     return directory
@@ -244,6 +244,6 @@ def test_a_library_for_another_width_is_refused(hardware: Path, model: Model) ->
 
 
 def test_the_kernels_sources_are_found_in_a_checkout() -> None:
-    directory = kernel_library._hardware()
+    directory = kernel_library.hardware_folder()
     assert (directory / "tb" / "library.h").is_file()
     assert os.access(directory / "Makefile", os.R_OK)

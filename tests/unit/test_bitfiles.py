@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -11,7 +13,9 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from pynq_ee import bitfiles, spec
-from pynq_ee.errors import DeviceError, OverlayError
+from pynq_ee.bit_header import NO_USER_ID
+from pynq_ee.errors import DeviceError, IdentityError, OverlayError
+from pynq_ee.sim import bitfile
 from pynq_ee.spec import BOARDS, Board
 
 #: DEVICE and PACKAGE as a .hwh of each board has them.
@@ -39,7 +43,9 @@ HWH = """<?xml version="1.0" encoding="UTF-8"?>
 def overlay(tmp_path: Path) -> Callable[..., Path]:
     """Writes a ``.bit`` and its ``.hwh``, right for a board but for what is changed; returns the ``.bit``."""
 
-    def write(board: str = "pynq-z2", folder: Path = tmp_path, **changes: str) -> Path:
+    def write(
+        board: str = "pynq-z2", folder: Path = tmp_path, user_id: int = NO_USER_ID, bit_part: str = "", **changes: str
+    ) -> Path:
         device, package = PARTS[board]
         values = {
             "device": device,
@@ -54,7 +60,7 @@ def overlay(tmp_path: Path) -> Callable[..., Path]:
         }
         folder.mkdir(parents=True, exist_ok=True)
         bit = folder / f"{spec.OVERLAY_NAME}.bit"
-        bit.write_bytes(b"bitstream")
+        bitfile.write(bit, spec.OVERLAY_NAME, bit_part or BOARDS[board].part, b"bitstream", user_id)
         bit.with_suffix(".hwh").write_text(HWH.format(**values))
         return bit
 
@@ -117,7 +123,18 @@ def test_a_missing_file_is_named_with_the_command_that_builds_it(overlay: Callab
         bitfiles.check(bit, BOARDS["pynq-z2"])
 
 
-def test_a_hwh_older_than_its_bit_is_stale(overlay: Callable[..., Path]) -> None:
+# Of one build, and of the model ---------------------------------------------------------------------------------------
+
+
+def describe(bit: Path, build_id: int, /, **digests: str) -> None:
+    """Write the manifest of a ``.bit`` and its ``.hwh``; ``digests`` replace those of the suffixes that they name."""
+    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (bit, bit.with_suffix(".hwh"))}
+    found |= {bit.with_suffix(f".{suffix}").name: digest for suffix, digest in digests.items()}
+    content = {"build_id": f"{build_id:08x}", "clock_mhz": 100, "sha256": found}
+    bit.with_name("manifest.json").write_text(json.dumps(content))
+
+
+def test_without_digests_a_hwh_older_than_its_bit_is_stale(overlay: Callable[..., Path]) -> None:
     bit = overlay()
     hwh = bit.with_suffix(".hwh")
     os.utime(hwh, (1_000_000, 1_000_000))
@@ -125,6 +142,69 @@ def test_a_hwh_older_than_its_bit_is_stale(overlay: Callable[..., Path]) -> None
         bitfiles.check(bit, BOARDS["pynq-z2"])
     os.utime(bit, (999_000, 999_000))
     assert bitfiles.check(bit, BOARDS["pynq-z2"])
+
+
+@pytest.mark.parametrize("older", [".bit", ".hwh"])
+def test_with_digests_the_times_that_a_clone_or_an_installation_gives_mean_nothing(
+    overlay: Callable[..., Path], older: str
+) -> None:
+    bit = overlay(user_id=7)
+    describe(bit, 7)
+    os.utime(bit.with_suffix(older), (1_000_000, 1_000_000))
+    assert bitfiles.check(bit, BOARDS["pynq-z2"], build_id=7) == bit
+
+
+@pytest.mark.parametrize("suffix", ["bit", "hwh"])
+def test_a_file_of_another_build_than_the_manifest_is_named(overlay: Callable[..., Path], suffix: str) -> None:
+    bit = overlay(user_id=7)
+    describe(bit, 7, **{suffix: "0" * 64})
+    with pytest.raises(OverlayError, match=rf"first_exit\.{suffix} is not the file that .*manifest.json was written"):
+        bitfiles.check(bit, BOARDS["pynq-z2"])
+
+
+def test_a_bit_of_another_name_has_no_digest_in_the_manifest(overlay: Callable[..., Path]) -> None:
+    bit = overlay(user_id=7)
+    describe(bit, 7)
+    other = bit.with_name("mine.bit")
+    other.write_bytes(bit.read_bytes())
+    other.with_suffix(".hwh").write_bytes(bit.with_suffix(".hwh").read_bytes())
+    assert bitfiles.check(other, BOARDS["pynq-z2"]) == other
+
+
+def test_a_manifest_of_another_build_id_than_the_header_is_refused(overlay: Callable[..., Path]) -> None:
+    bit = overlay(user_id=0x11)
+    bit.with_name("manifest.json").write_text('{"build_id": "22", "clock_mhz": 100}')
+    with pytest.raises(OverlayError, match=r"build_id 0x00000011, manifest.json beside it 0x00000022"):
+        bitfiles.check(bit, BOARDS["pynq-z2"])
+
+
+def test_the_bitstream_of_another_model_is_refused_with_both_ids_and_the_command(
+    overlay: Callable[..., Path],
+) -> None:
+    bit = overlay(user_id=0xA3A4AB5B)
+    assert bitfiles.check(bit, BOARDS["pynq-z2"], build_id=0xA3A4AB5B) == bit
+    assert bitfiles.check(bit, BOARDS["pynq-z2"]) == bit  # whoever names no model
+    with pytest.raises(IdentityError) as caught:
+        bitfiles.check(bit, BOARDS["pynq-z2"], build_id=0x12345678)
+    for part in ("build_id 0xa3a4ab5b (needed 0x12345678)", "pynq-ee export", "--board pynq-z2", str(bit)):
+        assert part in str(caught.value)
+
+
+def test_a_bitstream_that_says_no_id_is_left_to_the_check_in_the_fabric(overlay: Callable[..., Path]) -> None:
+    assert bitfiles.check(overlay(), BOARDS["pynq-z2"], build_id=0x12345678)
+
+
+def test_a_bit_for_another_part_than_its_hwh_is_refused(overlay: Callable[..., Path]) -> None:
+    with pytest.raises(OverlayError, match=r"first_exit.bit is for the part 7z010clg400; pynq-z2 has a xc7z020"):
+        bitfiles.check(overlay(bit_part="xc7z010clg400-1"), BOARDS["pynq-z2"])
+
+
+@pytest.mark.parametrize("cut", [0, 10, 60, -1])
+def test_a_bit_that_is_cut_short_is_refused(overlay: Callable[..., Path], cut: int) -> None:
+    bit = overlay()
+    bit.write_bytes(bit.read_bytes()[:cut])
+    with pytest.raises(OverlayError, match=r"first_exit\.bit is no bitstream file"):
+        bitfiles.check(bit, BOARDS["pynq-z2"])
 
 
 @pytest.mark.parametrize(
@@ -228,8 +308,12 @@ def test_a_stale_overlay_in_its_place_is_an_error_and_not_passed_over(
         bitfiles.find(object())
 
 
-def test_a_simulated_device_brings_its_own() -> None:
-    assert bitfiles.find(SimpleNamespace(bitfile="/x/first_exit.bit")) == Path("/x/first_exit.bit")
+def test_a_simulated_device_brings_its_own_which_is_checked_as_any(overlay: Callable[..., Path]) -> None:
+    bit = overlay(user_id=7)
+    device = SimpleNamespace(bitfile=str(bit), board="pynq-z2")
+    assert bitfiles.find(device, 7) == bit
+    with pytest.raises(IdentityError, match=r"0x00000007 \(needed 0x00000008\)"):
+        bitfiles.find(device, 8)
 
 
 @pytest.fixture

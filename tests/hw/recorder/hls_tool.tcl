@@ -5,7 +5,7 @@
 #
 # The circuit's interface is read from the C++ source: its streams, its registers and their offsets, its pipelined
 # loops. The environment variable RECORDED_HLS holds a dict of overrides: version, fail, interval.<label>,
-# offset.<register>.
+# depth.<function>, offset.<register>.
 
 set overrides [expr {[info exists env(RECORDED_HLS)] ? $env(RECORDED_HLS) : {}}]
 set arguments [lrange $argv 0 end-1]
@@ -116,17 +116,27 @@ proc hls::csynth_design {} {
     set version [setting version 2022.1]
     write [file join $report ${top}_csynth.xml] \
         "<profile><ReportVersion><Version>$version</Version></ReportVersion></profile>"
-    # A loop that is not unrolled is left in the circuit; each goes to a report of its own, as each is in a module.
-    set number 0
+    # A loop that is not unrolled is left in the circuit; each is in a module behind that of its function, and that has a
+    # report of its own.
     set loop {^\s*(\w+):\n(?:[^\n;]*\n)?\s*(?:for|while) [^\n]*\{\n(?:[^\n]*\m(pipeline|unroll)\M(?: II=(\d+))?)?}
     foreach file [dict get $state files] {
-        foreach {match label kind interval} [regexp -all -inline -line $loop [text $file]] {
+        set source [text $file]
+        set start 0
+        while {[regexp -line -indices -start $start $loop $source found]} {
+            lassign $found begin end
+            set start [expr {$end + 1}]
+            regexp -line $loop [string range $source $begin $end] -> label kind interval
             if {$kind eq "unroll"} continue
+            set function [lindex [regexp -line -all -inline {^void (\w+)\(} [string range $source 0 $begin]] end]
             set interval [setting interval.$label [expr {$kind eq "pipeline" ? $interval : "none"}]]
-            set pipelined [expr {$interval eq "none" ? "" : "<PipelineII>$interval</PipelineII>"}]
-            write [file join $report module[incr number]_csynth.xml] "<profile>
-<PerformanceEstimates><SummaryOfLoopLatency><$label>
-<TripCount><range><min>98</min><max>98000</max></range></TripCount>$pipelined<PipelineDepth>9</PipelineDepth>
+            set depth [setting depth.$function 3]
+            set pipelined "<PipelineII>$interval</PipelineII><PipelineDepth>$depth</PipelineDepth>"
+            if {$interval eq "none"} { set pipelined "" }
+            set module ${function}_Pipeline_$label
+            write [file join $report ${module}_csynth.xml] "<profile>
+<UserAssignments><TopModelName>$module</TopModelName></UserAssignments>
+<PerformanceEstimates><SummaryOfLoopLatency><$label><Name>$label</Name>
+<TripCount><range><min>98</min><max>98000</max></range></TripCount><Latency>100 ~ 98002</Latency>$pipelined
 </$label></SummaryOfLoopLatency></PerformanceEstimates></profile>"
         }
     }

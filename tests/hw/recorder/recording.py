@@ -102,7 +102,7 @@ class Checkout:
         codegen.generate(self.model, self.root / "hw" / "generated")
         programs = self.root / "bin"
         programs.mkdir()
-        for name in ("sh", "tclsh", "git"):
+        for name in ("sh", "tclsh", "git", "sha256sum"):
             if found := shutil.which(name):
                 (programs / name).symlink_to(found)
         for name in self.tools:

@@ -620,13 +620,28 @@ proc vivado::report_utilization {args} {
     write_text [dict get $options -file] [setting utilization [join $rows \n]]
 }
 
+# A .bit: its header as Vivado writes it, and four bytes of data.
+proc vivado::write_bit {path design device} {
+    set content [binary format H* 00090ff00ff00ff00ff0000001]
+    foreach {key text} [list a $design b $device c 2022/05/01 d 12:00:00] {
+        append content $key [binary format Sa*x [expr {[string length $text] + 1}] $text]
+    }
+    append content e [binary format Ia* 4 data]
+    set channel [open $path wb]
+    puts -nonewline $channel $content
+    close $channel
+}
+
 proc vivado::write_bitstream {args} {
     variable properties
     variable state
     lassign [arguments write_bitstream $args {-force 0} 1] - path
     require {[dict exists $state opened]} "no design is open"
     if {[setting bitstream 1]} {
-        write_text $path "UserID=[dict get $properties design:current BITSTREAM.CONFIG.USERID]"
+        variable part
+        set id [string toupper [dict get $properties design:current BITSTREAM.CONFIG.USERID]]
+        set device [expr {[string match xc7* $part] ? [string range [lindex [split $part -] 0] 2 end] : $part}]
+        write_bit $path "[dict get $properties fileset:sources_1 top];UserID=$id;Version=[setting version 2022.1]" $device
     }
 }
 
