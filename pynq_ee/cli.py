@@ -19,6 +19,7 @@ COMMANDS = (
     "calibrate",
     "bench",
     "report",
+    "trace",
     "train",
     "export",
     "hardware",

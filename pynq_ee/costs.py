@@ -91,7 +91,7 @@ def measure(network: Any, images: npt.NDArray[np.uint8], repetitions: int = 5) -
                 network.threshold = tuple(math.inf if number >= exit else 0.0 for number in range(1, exit_count))
                 prediction = network.classify(images)
                 seconds = prediction.seconds
-                row.append(sum(seconds[stage] for stage in ("input", "entropy", "remainder")) / len(images))
+                row.append(sum(seconds[stage] for stage in seconds if stage != "fabric") / len(images))
                 if exit == 1:
                     modelled = prediction.fabric_clocks / (network.accelerator.clock_mhz * 1e6)
                     fabric.append((modelled if simulated else sum(seconds.values())) / len(images))

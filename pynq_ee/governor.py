@@ -79,7 +79,7 @@ class Held(NamedTuple):
     """One batch of a governed stream."""
 
     prediction: Any
-    """The :class:`~pynq_ee.inference.Prediction`."""
+    """The :class:`~pynq_ee.prediction.Prediction`."""
     thresholds: tuple[float, ...]
     """Nats, that it was made with."""
     seconds: float

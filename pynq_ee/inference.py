@@ -8,10 +8,7 @@ exits, each of which sees only what the one before it did not let go.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,72 +21,19 @@ from pynq_ee.calibrate import Calibration, calibrate
 from pynq_ee.errors import DeviceError, InputError
 from pynq_ee.governor import Held, hold
 from pynq_ee.images import SHAPE, to_images
-from pynq_ee.overlay import Accelerator, Results
+from pynq_ee.overlay import Accelerator
+from pynq_ee.pipeline import Pipeline, Turns
+from pynq_ee.prediction import Prediction, concatenate
 from pynq_ee.remainder import TAKES_PACKED, decider
 from pynq_ee.remainder import default as default_engine
 from pynq_ee.remainder import stages as software_exits
+from pynq_ee.slots import Results
 from pynq_ee.spec import CLASSES
+from pynq_ee.trace import Stopwatch, Trace
 from pynq_ee.weights import Model
 
 #: Devices that are asked for by name; everything else is a pynq device or a board.
 SIMULATED = {"sim": "hls", "sim-numpy": "numpy"}
-
-#: The stages of a prediction's time, in order. They overlap with the fabric's work on the next batch.
-STAGES = ("input", "fabric", "entropy", "remainder")
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What became of a batch of images.
-
-    Attributes
-    ----------
-    labels
-        int64 (N,), 0 to 9.
-    exits
-        int64 (N,), the exit that each image left at, counted from 1.
-    entropy
-        float64 (N,), nats, of that exit's softmax.
-    logits
-        float32 (N, 10), of that exit, in its real scale.
-    device
-        Name of the device that the first exit ran on; a simulated one says so.
-    seconds
-        Wall time that the host spent in each stage (*measured*): ``input`` (images into the DMA's buffer),
-        ``fabric`` (starting and waiting for it), ``entropy``, ``remainder``.
-    fabric_clocks
-        Clocks of the fabric by the rate rule (*modelled*).
-    """
-
-    labels: npt.NDArray[np.int64]
-    exits: npt.NDArray[np.int64]
-    entropy: npt.NDArray[np.float64]
-    logits: npt.NDArray[np.float32]
-    device: str
-    seconds: dict[str, float]
-    fabric_clocks: int
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def share(self, exit: int) -> float:
-        """Share of the images that left at an exit, 0 to 1."""
-        return float(np.mean(self.exits == exit))
-
-
-@dataclass
-class _Stopwatch:
-    """Wall time by stage."""
-
-    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        begin = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] += time.perf_counter() - begin
 
 
 class EarlyExitInference:
@@ -114,7 +58,8 @@ class EarlyExitInference:
         first convolution again. Without, results are 25 times smaller, and the undecided images' features are
         computed on the host.
     images_per_transfer
-        Images in one DMA transfer, at most. Two transfers' buffers are allocated.
+        Images in one DMA transfer, at most; two transfers' buffers are allocated. None: up to 1024, halved until the
+        contiguous memory that there is holds them.
     deadline_seconds
         Longest time for one transfer, beyond what the rate rule gives it.
     retries
@@ -123,11 +68,23 @@ class EarlyExitInference:
     Raises
     ------
     DeviceError
-        No board, or no memory on it. The simulated one is never fallen back to.
+        No board (the simulated one is never fallen back to), another object or process that drives it, or no memory.
     OverlayError, IdentityError
         No bitstream, a stale one, or another model's.
     ModelFileError
         A model file that cannot be used.
+
+    Notes
+    -----
+    Threads may share an object: a call of :meth:`classify` has the fabric for itself until it is done, others wait. A
+    :meth:`stream` or a :meth:`classify_async` has it only while it works; what comes between finishes the batch that
+    is in the fabric and keeps its results, so a stream that is never continued blocks nobody. A process that was
+    forked from the one that made the object is refused.
+
+    Attributes
+    ----------
+    trace : pynq_ee.trace.Trace or None
+        What stages are recorded in. None, as at first: nowhere.
 
     Examples
     --------
@@ -148,7 +105,7 @@ class EarlyExitInference:
         remainder: str | None = None,
         bitfile: str | Path | None = None,
         features: bool = True,
-        images_per_transfer: int = 1024,
+        images_per_transfer: int | None = None,
         deadline_seconds: float = 2.0,
         retries: int = 1,
     ) -> None:
@@ -159,10 +116,15 @@ class EarlyExitInference:
         self._takes_packed = self.remainder in TAKES_PACKED
         self._decide_first = decider(self.remainder, 2.0**self.model.logit_exponent)
         self._decide_later = decider(self.remainder)
+        self.trace: Trace | None = None
+        self._turns = Turns()
         self._own_device, self.device = _open_device(device, self.model)
         try:
             board = bitfiles.board_of(self.device)
-            overlay = bitfiles.find(self.device) if bitfile is None else bitfiles.check(bitfile, board)
+            build_id = self.model.build_id
+            overlay = (
+                bitfiles.find(self.device, build_id) if bitfile is None else bitfiles.check(bitfile, board, build_id)
+            )
             self._accelerator = Accelerator(
                 self.model,
                 self.device,
@@ -211,7 +173,44 @@ class EarlyExitInference:
             A transfer that failed, retries included. The next call starts afresh.
         """
         batch = to_images(images, unit_floats=unit_floats, fit=fit, invert=invert)
-        return concatenate(list(self._predict(_split(batch, self._capacity()))))
+        with self._turns.lock:
+            return concatenate(list(self._predict(_split(batch, self._capacity()))))
+
+    async def classify_async(
+        self, images: Any, *, unit_floats: bool = False, fit: bool = False, invert: bool = False
+    ) -> Prediction:
+        """Classify one image or many, letting other tasks of the event loop run while the fabric works.
+
+        The end of a transfer is awaited over the DMA's interrupt. Where the overlay connects none, or this machine
+        has no UIO device for it, the registers are looked at every half millisecond, with a sleep between;
+        :attr:`completion` tells which. Deadlines and retries are those of :meth:`classify`. Calls of one event loop
+        are served in the order in which they were made.
+
+        Parameters and errors are those of :meth:`classify`. A call that is cancelled leaves a working network.
+        """
+        batch = to_images(images, unit_floats=unit_floats, fit=fit, invert=invert)
+        async with self._turns.queue():
+            pipeline = self._pipeline()
+            chunks = _split(batch, self._capacity())
+            return concatenate([prediction async for prediction in pipeline.run_async(chunks)])
+
+    @property
+    def completion(self) -> str:
+        """How :meth:`classify_async` learns that a transfer has ended: ``interrupt``, or ``polling`` and why."""
+        reason = self._accelerator.completion.reason
+        return f"polling: {reason}" if reason else "interrupt"
+
+    def reload(self) -> None:
+        """Load the overlay again, after another program has loaded its own; that program's is gone then.
+
+        Raises
+        ------
+        DeviceError, IdentityError, DeadlineError
+            A closed object, or a fabric that is not what was loaded.
+        """
+        with self._turns.lock:
+            self._check_open()
+            self._accelerator.reload()
 
     def stream(
         self,
@@ -232,6 +231,9 @@ class EarlyExitInference:
             Images that are gathered before they are sent, at most ``images_per_transfer``. A prediction comes out
             when the batch *after* its own has been sent, or the iterable ends.
 
+        The stream has the fabric only while it computes a prediction, not while the iterable or the caller works: other
+        calls may come between.
+
         Yields
         ------
         Prediction
@@ -245,17 +247,24 @@ class EarlyExitInference:
 
     def all_exits(self, images: Any) -> npt.NDArray[np.float32]:
         """Logits of every exit for every image, float32 (N, exits, 10): what thresholds are calibrated on."""
-        size = self._capacity()
         batch = to_images(images)
         outputs = np.empty((len(batch), self.model.exits, CLASSES), np.float32)
         position = 0
-        for chunk, results in self._fabric(_split(batch, size), _Stopwatch()):
+
+        def use(number: int, chunk: npt.NDArray[np.uint8], results: Results) -> int:
+            nonlocal position
             rows = slice(position, position + len(chunk))
             outputs[rows, 0] = self._scaled(results)
             hidden = self._features(results, chunk, np.arange(len(chunk)))
-            for number, stage in enumerate(self._stages, start=1):
-                hidden, outputs[rows, number] = stage(hidden)
+            for exit_number, stage in enumerate(self._stages, start=1):
+                hidden, outputs[rows, exit_number] = stage(hidden)
             position += len(chunk)
+            return position
+
+        with self._turns.lock:
+            pipeline = Pipeline(self._accelerator, self._turns, use, Stopwatch())
+            for _ in pipeline.run(_split(batch, self._capacity())):
+                pass
         return outputs
 
     def calibrate(self, images: Any, labels: npt.ArrayLike, **constraint: Any) -> Calibration:
@@ -291,11 +300,14 @@ class EarlyExitInference:
 
     def close(self) -> None:
         """Free the buffers, and the simulated board if it was opened by name. May be called twice."""
-        if not self._closed:
-            self._closed = True
-            self._accelerator.close()
-            if self._own_device:
-                self.device.close()
+        with self._turns.lock:
+            if not self._closed:
+                self._closed = True
+                try:
+                    self._accelerator.close()
+                finally:
+                    if self._own_device:
+                        self.device.close()
 
     def __enter__(self) -> EarlyExitInference:
         return self
@@ -316,57 +328,36 @@ class EarlyExitInference:
         self._check_open()
         return self._accelerator.slots[0].capacity
 
-    def _fabric(
-        self, chunks: Iterable[npt.NDArray[np.uint8]], watch: _Stopwatch
-    ) -> Iterator[tuple[npt.NDArray[np.uint8], Results]]:
-        """Send chunks through the fabric, one ahead: while a chunk's results are with the caller, the next one runs.
-
-        Results are views into a slot, valid until the iteration after the next.
-        """
-        accelerator = self._accelerator
-        waiting: tuple[npt.NDArray[np.uint8], Any] | None = None
-        try:
-            for number, chunk in enumerate(chunks):
-                slot = accelerator.slots[number % len(accelerator.slots)]
-                with watch.stage("input"):
-                    slot.fill(chunk)
-                with watch.stage("fabric"):
-                    results = accelerator.finish(waiting[1]) if waiting else None
-                    accelerator.start(slot)
-                if waiting and results:
-                    yield waiting[0], results
-                waiting = (chunk, slot)
-            if waiting:
-                with watch.stage("fabric"):
-                    results = accelerator.finish(waiting[1])
-                yield waiting[0], results
-        finally:
-            accelerator.abandon()
-
     def _predict(self, chunks: Iterable[npt.NDArray[np.uint8]]) -> Iterator[Prediction]:
-        watch = _Stopwatch()
-        for chunk, results in self._fabric(chunks, watch):
-            yield self._decide(chunk, results, watch)
-            watch.seconds = dict.fromkeys(STAGES, 0.0)
+        """The predictions of chunks, one each."""
+        return self._pipeline().run(chunks)
 
-    def _decide(self, chunk: npt.NDArray[np.uint8], results: Results, watch: _Stopwatch) -> Prediction:
+    def _pipeline(self) -> Pipeline[Prediction]:
+        watch = Stopwatch(self.trace)
+
+        def use(number: int, chunk: npt.NDArray[np.uint8], results: Results) -> Prediction:
+            return self._decide(number, chunk, results, watch)
+
+        return Pipeline(self._accelerator, self._turns, use, watch)
+
+    def _decide(self, number: int, chunk: npt.NDArray[np.uint8], results: Results, watch: Stopwatch) -> Prediction:
         """Apply the exit policy to one chunk, computing each software exit only for what reaches it."""
         threshold = self._threshold
-        with watch.stage("entropy"):
+        with watch.stage("entropy", number):
             logits = self._scaled(results)
             labels, entropy, leaves = self._decide_first(results.logits, threshold[0])
             undecided = np.flatnonzero(~leaves)
         taken = np.ones(len(chunk), np.int64)
-        with watch.stage("remainder"):
+        with watch.stage("remainder", number):
             hidden = self._features(results, chunk, undecided) if len(undecided) else None
-            for number, stage in enumerate(self._stages, start=2):
+            for exit_number, stage in enumerate(self._stages, start=2):
                 if not len(undecided):
                     break
                 hidden, exit_logits = stage(hidden)
-                taken[undecided] = number
+                taken[undecided] = exit_number
                 logits[undecided] = exit_logits
-                last = number == self.model.exits
-                decision = self._decide_later(exit_logits, math.inf if last else threshold[number - 1])
+                last = exit_number == self.model.exits
+                decision = self._decide_later(exit_logits, math.inf if last else threshold[exit_number - 1])
                 labels[undecided], entropy[undecided] = decision.labels, decision.entropy
                 undecided, hidden = undecided[~decision.leaves], hidden[~decision.leaves]
         return Prediction(
@@ -375,7 +366,7 @@ class EarlyExitInference:
             entropy,
             logits,
             str(self.device.name),
-            dict(watch.seconds),
+            watch.lap(),
             self._accelerator.fabric_clocks(len(chunk)),
         )
 
@@ -390,19 +381,6 @@ class EarlyExitInference:
             return fabric.trunk(chunk[rows], self.model)
         packed = results.features[rows]
         return packed if self._takes_packed else fabric.unpack_features(packed, self.model)
-
-
-def concatenate(predictions: list[Prediction]) -> Prediction:
-    """Join the predictions of consecutive batches."""
-    return Prediction(
-        np.concatenate([part.labels for part in predictions]),
-        np.concatenate([part.exits for part in predictions]),
-        np.concatenate([part.entropy for part in predictions]),
-        np.concatenate([part.logits for part in predictions]),
-        predictions[0].device,
-        {stage: sum(part.seconds[stage] for part in predictions) for stage in STAGES},
-        sum(part.fabric_clocks for part in predictions),
-    )
 
 
 def _split(images: npt.NDArray[np.uint8], size: int) -> Iterator[npt.NDArray[np.uint8]]:

@@ -20,11 +20,15 @@ from pynq_ee.calibrate import Calibration
 from pynq_ee.errors import ToolError
 from pynq_ee.files import write_atomically
 from pynq_ee.scores import Outcome, Scores, Sweep
+from pynq_ee.trace import HOST, STAGES, Trace
 
 #: Colours that stay apart for colour-blind eyes and in grey (Okabe and Ito): blue, vermilion, green, orange, purple.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9")
 
 DOTS_PER_INCH = 150
+
+#: Where the axes of thresholds begin, nats; 0 has no place on a logarithmic one.
+LOWEST_THRESHOLD = 1e-4
 
 
 @contextmanager
@@ -80,7 +84,7 @@ def tradeoff(scores: Scores, thresholds: Sequence[float], path: str | os.PathLik
         axes.set_title(f"{title}\n{axes.get_title()}", fontsize=10)
 
 
-def calibration(scores: Scores, chosen: Calibration, path: str | os.PathLike[str], *, title: str = "") -> None:
+def calibration(scores: Scores, chosen: Calibration, path: str | os.PathLike[str], *, title: str = "") -> Path:
     """A calibration: the trade-off, throughput (or cost) against the threshold, and the whole Pareto front.
 
     Parameters
@@ -130,6 +134,7 @@ def calibration(scores: Scores, chosen: Calibration, path: str | os.PathLike[str
         )
         lower.set(xlabel=label.replace("\n", " "), ylabel="accuracy, %")
         lower.legend(fontsize=9)
+    return Path(path)
 
 
 def _draw_tradeoff(axes: Any, swept: Sweep, thresholds: Sequence[float], chosen: Outcome) -> None:
@@ -175,7 +180,7 @@ def _draw_tradeoff(axes: Any, swept: Sweep, thresholds: Sequence[float], chosen:
 
 def _drawable(threshold: float) -> float:
     """A threshold's place on the logarithmic axis: 0 and infinity at its ends."""
-    return float(np.clip(threshold, 1e-4, calibrate.ENTROPY_MAX))
+    return float(np.clip(threshold, LOWEST_THRESHOLD, calibrate.ENTROPY_MAX))
 
 
 def _joined(*axes: Any) -> tuple[list[Any], list[Any]]:
@@ -289,7 +294,7 @@ def gallery(images: npt.NDArray[np.uint8], prediction: Any, path: str | os.PathL
     images
         uint8 (N, 28, 28).
     prediction
-        The :class:`~pynq_ee.inference.Prediction` of them.
+        The :class:`~pynq_ee.prediction.Prediction` of them.
     columns
         Images a row.
     """
@@ -305,3 +310,33 @@ def gallery(images: npt.NDArray[np.uint8], prediction: Any, path: str | os.PathL
                     axis.imshow(images[row], cmap="gray_r", vmin=0, vmax=255)
                     axis.set_title(f"{prediction.labels[row]}, exit {prediction.exits[row]}", fontsize=8)
     return Path(path)
+
+
+def trace(recording: Trace, path: str | os.PathLike[str], *, title: str = "") -> None:
+    """The stages over time, a lane for the fabric and one for the host.
+
+    Parameters
+    ----------
+    recording
+        What was recorded; not empty.
+    path, title
+        As in :func:`tradeoff`.
+    """
+    start = min(span.begin for span in recording.spans)
+    colours = dict(zip(STAGES, (COLOURS[0], "#DDDDDD", COLOURS[5], COLOURS[3], COLOURS[1])))
+    with figure(path, size=(11, 2.8)) as axes:
+        for span in recording.fabric:
+            extent = (1e3 * (span.begin - start), 1e3 * (span.end - span.begin))
+            axes.broken_barh([extent], (1.1, 0.8), color=COLOURS[2], edgecolor="white", linewidth=0.5)
+            axes.text(extent[0] + extent[1] / 2, 1.5, str(span.batch), ha="center", va="center", fontsize=7)
+        for stage, colour in colours.items():
+            extents = [
+                (1e3 * (span.begin - start), 1e3 * (span.end - span.begin))
+                for span in recording.lane(HOST)
+                if span.stage == stage
+            ]
+            label = "waiting for the fabric, and starting it" if stage == "fabric" else stage
+            axes.broken_barh(extents, (0.1, 0.8), color=colour, label=label)
+        axes.set(yticks=[0.5, 1.5], yticklabels=["host", "fabric"], xlabel="milliseconds", ylim=(0, 2))
+        axes.set_title(f"{title}\nfabric busy {100 * recording.busy_share():.1f} % of the time", fontsize=10)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), ncols=5, fontsize=8)

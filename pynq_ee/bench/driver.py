@@ -2,12 +2,12 @@
 
 The driver's time line, which :class:`HostWork` follows::
 
-    host     fill 1 | start 1 | decide 0, fill 2 | collect 1, start 2 | decide 1, fill 3 | ..
-    fabric                    | batch 1 ...............               | batch 2 ..
+    host     fill 1 | start 1 | collect 0, decide 0, fill 2 | start 2 | collect 1, decide 1, fill 3 | ..
+    fabric                    | batch 1 ..................            | batch 2 ..
 
-While a batch is in the fabric, the host decides the one before it and fills the one after it; what it does between
-two batches (checking and collecting results, register accesses) is not overlapped. A batch of one is a call of its
-own, and nothing of it overlaps.
+While a batch is in the fabric, the host checks, collects and decides the one before it and fills the one after it;
+what it does between two batches (register accesses) is not overlapped. A batch of one is a call of its own, and
+nothing of it overlaps.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pynq_ee.bench import timing
 from pynq_ee.inference import EarlyExitInference, Prediction
+from pynq_ee.trace import STAGES
+from pynq_ee.weights import Model
 
 Chunks = list[npt.NDArray[np.uint8]]
 Seconds = npt.NDArray[np.float64]
@@ -34,9 +37,9 @@ class HostWork:
     fill
         Images into the DMA's buffer.
     between
-        Between two batches of the fabric: checking and collecting results, starting the next batch.
+        Between two batches of the fabric: the register accesses that find one complete and start the next.
     decide
-        Entropy, policy, remainder, and what else is overlapped.
+        Checking and collecting results, entropy, policy, remainder, and what else is overlapped.
     streamed
         Whether the batches were streamed, so that they overlap, or each was a call of its own.
     """
@@ -87,6 +90,46 @@ def host_work(network: EarlyExitInference, device: Any, chunks: Chunks, streamed
     if streamed:  # a prediction's input is that of the batch after it; the first one's holds two
         fill = [fill[0] / min(len(fill), 2)] * min(len(fill), 2) + fill[1:-1]
     return HostWork(np.array(fill), np.array(between), np.array(decide), streamed)
+
+
+def overhead(model: Model, images: npt.NDArray[np.uint8], batch: int, repetitions: int) -> dict[str, Any]:
+    """What the driver costs the host beside entropy and remainder, in microseconds an image (*measured*).
+
+    Parameters
+    ----------
+    model
+        The network.
+    images
+        uint8 (N, 28, 28), N a multiple of ``batch``.
+    batch
+        Images of a transfer.
+    repetitions
+        Passes over the images, of which the median counts, and the least is told.
+
+    Returns
+    -------
+    By stage, and in ``driver`` the whole but for ``entropy`` and ``remainder``: (median, least).
+    """
+    from pynq_ee.sim.replay import ReplayDevice
+
+    samples: list[dict[str, float]] = []
+    with (
+        ReplayDevice(model, images) as device,
+        EarlyExitInference(model, device=device, images_per_transfer=batch) as network,
+    ):
+        for _ in range(repetitions + 1):  # the first is a warm-up
+            placed, begin = device.replay_seconds, time.perf_counter()
+            found = [prediction.seconds for prediction in predictions(network, timing.chunks_of(images, batch), True)]
+            wall, replay = time.perf_counter() - begin, device.replay_seconds - placed
+            sample = {stage: sum(each[stage] for each in found) for stage in STAGES}
+            sample["fabric"] -= replay
+            samples.append({**sample, "driver": wall - replay - sample["entropy"] - sample["remainder"]})
+    scale = 1e6 / len(images)
+    return {
+        name: (scale * float(np.median([sample[name] for sample in samples[1:]])),
+               scale * min(sample[name] for sample in samples[1:]))
+        for name in samples[0]
+    }  # fmt: skip
 
 
 def measured(network: EarlyExitInference, chunks: Chunks, streamed: bool) -> Seconds:

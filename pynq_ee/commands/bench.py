@@ -19,12 +19,16 @@ EXAMPLES = """\
   pynq-ee bench --quick                           less than a minute, the fabric modelled
   pynq-ee bench --output results.json             everything, for pynq-ee report
   pynq-ee bench --device board --output z2.json   on this board, nothing modelled but energy without a sensor
+  pynq-ee bench --driver                          only what the driver costs the host, an image
   pynq-ee bench --models lenet5-2exit --batches 1,256 --threads 1 --repetitions 9"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--quick", action="store_true", help="fewer images, repetitions and engines, one thread")
+    parser.add_argument(
+        "--driver", action="store_true", help="only the driver's own time, beside entropy and remainder (batch 1000)"
+    )
     parser.add_argument("--models", nargs="+", help="shipped models or model files (default: all shipped ones)")
     parser.add_argument(
         "--device",
@@ -44,6 +48,8 @@ def run(args: argparse.Namespace) -> int:
     """Measure, print, write."""
     from pynq_ee.bench import compare, suite, tables
 
+    if args.driver:
+        return _driver(args)
     given = {
         "batches": args.batches,
         "threads": args.threads,
@@ -104,3 +110,24 @@ def _numbers(text: str) -> tuple[int, ...]:
     if min(numbers) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}: each must be 1 or more")
     return numbers
+
+
+def _driver(args: argparse.Namespace) -> int:
+    from pynq_ee import datasets
+    from pynq_ee.bench import driver, timing
+
+    batch = args.batches[0] if args.batches else 1000
+    images = datasets.available().images
+    images = images[: len(images) // batch * batch]
+    if not len(images):
+        raise InputError(f"--batches is {batch}; there are {len(datasets.available().images)} images")
+    model = weights.load(args.models[0] if args.models else weights.DEFAULT)
+    with timing.threads_limited(1):
+        found = driver.overhead(model, images, batch, args.repetitions or 21)
+    if args.json:
+        print_json({"batch": batch, "images": len(images), "microseconds_an_image": found})
+        return 0
+    print(f"microseconds an image, {len(images)} images in batches of {batch}, one thread (measured)")
+    rows = [(stage, f"{median:.3f}", f"{least:.3f}") for stage, (median, least) in found.items()]
+    print(table(rows, ("stage", "median", "least")))
+    return 0

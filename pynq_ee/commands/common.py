@@ -35,7 +35,9 @@ def add_device_options(parser: argparse.ArgumentParser) -> None:
         choices=list(ENGINES),
         help="engine of the software exits (default: native where it was built, else numpy)",
     )
-    parser.add_argument("--batch", type=int, default=1024, help="images in one DMA transfer, at most (default 1024)")
+    parser.add_argument(
+        "--batch", type=int, help="images in one DMA transfer, at most (default: 1024, or what the memory holds)"
+    )
 
 
 def add_model_option(parser: argparse.ArgumentParser) -> None:
@@ -52,11 +54,11 @@ def add_json_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
 
-def open_network(args: argparse.Namespace) -> EarlyExitInference:
-    """Open what :func:`add_device_options` chose."""
+def open_network(args: argparse.Namespace, device: Any = None) -> EarlyExitInference:
+    """Open what :func:`add_device_options` chose, or on a device that is open already."""
     return EarlyExitInference(
         args.model,
-        device=None if args.device == "board" else args.device,
+        device=device or (None if args.device == "board" else args.device),
         threshold=args.threshold,
         remainder=args.remainder,
         bitfile=args.bitfile,

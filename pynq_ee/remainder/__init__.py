@@ -54,6 +54,7 @@ class Engine(NamedTuple):
     needs: str
 
 
+#: The engines, by the names that users give.
 ENGINES: dict[str, Engine] = {
     "numpy": Engine("pynq_ee.remainder.numpy", (), "nothing"),
     "native": Engine(

@@ -41,7 +41,7 @@ class Accelerator:
     """
 
     def __init__(self, kernel: Kernel, beat_bytes: int, on_run: Callable[[int, int], None]) -> None:
-        self._kernel = kernel
+        self.kernel = kernel
         self._beat_bytes = beat_bytes
         self._on_run = on_run
         self.reset()
@@ -128,7 +128,7 @@ class Accelerator:
         if len(self._backlog):
             beats = np.concatenate([self._backlog, beats])
             last = np.concatenate([self._backlog_last, last])
-        run = self._kernel(beats, last, images, mode)
+        run = self.kernel(beats, last, images, mode)
         if run is None:
             self._backlog, self._backlog_last = beats.copy(), last
             self._take(source.transfer, offered)

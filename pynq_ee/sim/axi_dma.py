@@ -135,7 +135,7 @@ class Channel:
         elif offset == ADDRESS_MSB:
             self._address = (value << 32 | self._address & 0xFFFFFFFF) & ((1 << self.configuration.address_bits) - 1)
         elif offset == LENGTH:
-            self._start(value & ((1 << self.configuration.length_bits) - 1))
+            self.start(value & ((1 << self.configuration.length_bits) - 1))
 
     def _set_run(self, run: bool) -> None:
         if not run:
@@ -143,7 +143,8 @@ class Channel:
             self._idle = False
         self._run = run and not self._flags & ERRORS  # an error is left by reset alone
 
-    def _start(self, nbytes: int) -> None:
+    def start(self, nbytes: int) -> None:
+        """Begin a transfer, as a written length does; a channel that does not run keeps only the length."""
         if self.transfer is not None:
             warnings.warn(
                 f"{self.name} LENGTH written while {self.transfer.left} bytes of a transfer are left: ignored",

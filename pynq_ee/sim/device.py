@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import collections
 import itertools
+import json
+import math
 import tempfile
 import threading
 import weakref
@@ -20,15 +22,22 @@ import numpy as np
 from pynq import Clocks
 from pynq.metadata.runtime_metadata_parser import RuntimeMetadataParser
 from pynq.pl_server.device import Device
+from pynq.pl_server.global_state import GlobalState
 from pynqmetadata.frontends import Metadata
 
-from pynq_ee import spec
+from pynq_ee import bit_header, spec
 from pynq_ee.errors import DeviceError, InputError, OverlayError
+from pynq_ee.files import write_atomically
+from pynq_ee.load_state import state_file_name
 from pynq_ee.sim import bitfile, dataflow, hwh, processor
 from pynq_ee.sim.buffer import BufferObject, SimulatedBuffer
 from pynq_ee.sim.bus import WORD_BYTES, Bus, WordArray
 from pynq_ee.sim.dram import Dram
+from pynq_ee.sim.faults import FAULTS
+from pynq_ee.sim.injection import Injector, Shot
+from pynq_ee.sim.interrupts import SimulatedUio
 from pynq_ee.sim.kernel import Kernel, hls_kernel, numpy_kernel
+from pynq_ee.sim.pacing import Worker
 from pynq_ee.sim.programmable_logic import ProgrammableLogic
 from pynq_ee.weights import Model
 
@@ -54,9 +63,16 @@ class SimulatedDevice(Device):
     design
         The block design in the fabric, as :mod:`pynq_ee.sim.hwh` describes one; by default, the one that
         ``hw/build.tcl`` makes for the model and the board.
+    pace
+        None: a batch is complete within the register access that makes it possible, at once and always alike. Else
+        the fabric works in a thread of its own, and a batch is complete when it has been computed and ``pace`` times
+        the time of its modelled clocks has passed.
 
     Attributes
     ----------
+    state_directory : str
+        Where pynq's load state and the lock of the DMA lie. A board has them in places that all its processes share;
+        this one belongs to its process, and has a directory of its own.
     bitfile : str
         A ``.bit`` beside its ``.hwh``, in a temporary directory that lives as long as the device.
     board : str
@@ -65,15 +81,19 @@ class SimulatedDevice(Device):
     Raises
     ------
     InputError
-        An unknown board or kernel.
+        An unknown board or kernel, or a pace that is not finite and more than 0.
     ToolError
         The HLS kernel cannot be compiled here.
 
     Examples
     --------
-    >>> with SimulatedDevice(model, kernel="numpy") as device:
+    >>> import pynq
+    >>> from pynq_ee import weights
+    >>> with SimulatedDevice(weights.load(), kernel="numpy") as device:
     ...     overlay = pynq.Overlay(device.bitfile, device=device)
     ...     images = pynq.allocate((16, 784), "u1", target=device)
+    >>> sorted(overlay.ip_dict)
+    ['axi_dma', 'first_exit', 'interrupt_controller', 'processing_system']
     """
 
     def __init__(
@@ -83,12 +103,16 @@ class SimulatedDevice(Device):
         board: str = spec.DEFAULT_BOARD.name,
         memory_bytes: int = 128 << 20,
         design: hwh.Design | None = None,
+        pace: float | None = None,
     ) -> None:
         if board not in spec.BOARDS:
             raise InputError(f"board is {board!r}; there are {', '.join(spec.BOARDS)}")
         if not callable(kernel) and kernel not in KERNELS:
             raise InputError(f"kernel is {kernel!r}; there are {', '.join(KERNELS)}")
-        super().__init__(f"pynq_ee_simulated_{next(_numbers)}")
+        if pace is not None and not (math.isfinite(pace) and pace > 0):
+            raise InputError(f"pace is {pace}; it must be finite and more than 0, 1 being as fast as modelled")
+        number = next(_numbers)
+        super().__init__(f"pynq_ee_simulated_{number}")
         self._board = spec.BOARDS[board]
         self._model = model
         self._kernel = kernel(model) if callable(kernel) else KERNELS[kernel](model)
@@ -99,17 +123,27 @@ class SimulatedDevice(Device):
         self.capabilities = {"MEMORY_MAPPED": True}
         self.timestamp = ""
         self.bitfile_name = ""
-        self._runs: collections.Counter[tuple[int, bool]] = collections.Counter()
+        self._runs: collections.Counter[tuple[int, int]] = collections.Counter()
         self._memory = Dram(processor.MEMORY_BASES[self._board.processor], memory_bytes)
         self._buffers: weakref.WeakSet[BufferObject] = weakref.WeakSet()
+        self._faults = Injector()
+        self._faults.attach(device=self, memory=self._memory)
         self._bus = Bus()
         processor.connect(self._bus, self._board.processor)
         self._logic: ProgrammableLogic | None = None
-        self._lock = threading.RLock()
+        self._worker = None if pace is None else Worker(f"fabric of {self.tag}", self._settle)
+        self._lock: Any = self._worker.lock if self._worker else threading.RLock()
+        if self._worker and pace is not None:
+            stretched = pace / (self._board.clock_mhz * 1e6)
+            self._kernel = self._worker.paced(
+                self._kernel, lambda images, mode: stretched * self._clocks(images, mode), self._circuit
+            )
+        self._uio = SimulatedUio(number, self._look_at_interrupt)
         self._closed = False
         self._directory = tempfile.TemporaryDirectory(prefix="pynq_ee_")
+        self.state_directory = self._directory.name
         path = Path(self._directory.name) / f"{spec.OVERLAY_NAME}.bit"
-        self.bitfile = str(bitfile.write(path, spec.OVERLAY_NAME, self._board.part, f"{model.build_id:08x}".encode()))
+        self.bitfile = str(bitfile.write(path, spec.OVERLAY_NAME, self._board.part, b"simulated", model.build_id))
         hwh.write(design or hwh.recorded_design(board, model.spec.beat_bits), path.with_suffix(".hwh"))
 
     # Memory -----------------------------------------------------------------------------------------------------
@@ -177,7 +211,10 @@ class SimulatedDevice(Device):
         """Read a 32-bit register, and let the fabric react."""
         with self._lock:
             self._check_open()
-            self._settle()
+            if self._worker is None:
+                self._settle()
+            else:
+                self._worker.check()
             return self._bus.read(address)
 
     def write_word(self, address: int, value: int) -> None:
@@ -185,11 +222,45 @@ class SimulatedDevice(Device):
         with self._lock:
             self._check_open()
             self._bus.write(address, value)
-            self._settle()
+            if self._worker is None:
+                self._settle()
+            elif self._logic is not None:
+                self._logic.settle_reset()  # at once, whatever the fabric works at
+                self._worker.check()
+                self._worker.wake()
+                self._uio.update(lambda: self._interrupt)
 
     def _settle(self) -> None:
+        """Let happen what can happen; in the fabric's thread, if it has one."""
         if self._logic is not None:
             self._logic.settle()
+            self._uio.update(lambda: self._interrupt)
+
+    def _circuit(self) -> object:
+        """What is another thing after the accelerator has been reset or replaced."""
+        return self._logic, self._logic and self._logic.resets
+
+    @property
+    def _interrupt(self) -> bool:
+        return self._logic is not None and self._logic.interrupt
+
+    def _look_at_interrupt(self) -> None:
+        with self._lock:
+            self._uio.update(lambda: self._interrupt)
+
+    @property
+    def on_batch(self) -> Callable[[float, float, int], None] | None:
+        """Called by a fabric with time of its own when a batch is complete: begin, end, images.
+
+        The times are seconds of ``time.perf_counter``.
+        """
+        return self._worker.on_batch if self._worker else None
+
+    @on_batch.setter
+    def on_batch(self, function: Callable[[float, float, int], None] | None) -> None:
+        if self._worker is None:
+            raise InputError("this board has no time of its own; make one with SimulatedDevice(.., pace=1.0)")
+        self._worker.on_batch = function
 
     # Overlays ---------------------------------------------------------------------------------------------------
 
@@ -208,10 +279,13 @@ class SimulatedDevice(Device):
             raise OverlayError(f"no {description.name} beside {bitfile_name}; copy both")
         parser = RuntimeMetadataParser(Metadata(input=str(description)))
         _correct_clocks(parser)
-        # pynq makes an Interrupt of each pin that an IP's entry names, by way of the *active* device and a UIO device
-        # in /dev, and this board is not the one and has not the other. The pins stay in parser.interrupt_pins.
+        # pynq makes an Interrupt of each pin that an IP's entry names, by way of the *active* device, which this board
+        # is not. The pins stay in parser.interrupt_pins, for those who make one themselves.
         for entry in parser.ip_dict.values():
             entry["interrupts"] = {}
+        for controller in parser.interrupt_controllers.values():
+            if not controller["parent"]:
+                controller["raw_irq"] = self._uio.line
         return parser
 
     def set_bitfile_name(self, bitfile_name: str) -> None:
@@ -232,7 +306,7 @@ class SimulatedDevice(Device):
         self._check_open()
         if bitstream.partial:
             raise DeviceError("partial bitstreams are not simulated; load a full one")
-        found, own = bitfile.part(bitstream.bitfile_name), self._board.part
+        found, own = bit_header.read(Path(bitstream.bitfile_name)).part, self._board.part
         if not own.removeprefix("xc").startswith(found.removeprefix("xc")):
             raise OverlayError(f"{bitstream.bitfile_name} is for the part {found}; {self.board} has a {own}")
         logic = ProgrammableLogic(
@@ -242,15 +316,30 @@ class SimulatedDevice(Device):
             self._model.spec.beat_bytes,
             self._count_run,
         )
+        with self._lock:
+            self._program(logic)
+        _forget_clocks()
+        parser = parser or self.get_bitfile_metadata(bitstream.bitfile_name)
+        self.post_download(bitstream, parser, self.name)
+        self._note_load(bitstream)
+
+    def _program(self, logic: ProgrammableLogic) -> None:
         if self._logic is not None:
             self._logic.disconnect(self._bus)
+        self._faults.attach(dma=logic.dma, accelerator=logic.accelerator)
         logic.connect(self._bus)
         self._logic = logic
-        _forget_clocks()
-        self.post_download(bitstream, parser or self.get_bitfile_metadata(bitstream.bitfile_name), self.name)
+        if self._worker:
+            self._worker.start()
+            self._worker.wake()
+
+    def _note_load(self, bitstream: Any) -> None:
+        """Write down what was loaded, as pynq does on a board for its other processes."""
+        state = GlobalState(bitfile_name=str(bitstream.bitfile_name), timestamp=self.timestamp, active_name=self.name)
+        write_atomically(Path(self.state_directory) / state_file_name(), json.dumps(dict(state)).encode())
 
     def _count_run(self, images: int, mode: int) -> None:
-        self._runs[images, bool(mode & spec.MODE_FEATURES)] += 1
+        self._runs[images, mode & spec.MODE_FEATURES] += 1
 
     @property
     def fabric_clocks(self) -> int:
@@ -258,10 +347,41 @@ class SimulatedDevice(Device):
 
         They are those of :mod:`pynq_ee.sim.dataflow`, with the DMA always ready; never more than the rate rule gives.
         """
-        return sum(
-            runs * dataflow.batch_clocks(self._model.spec, images, features)
-            for (images, features), runs in self._runs.items()
-        )
+        return sum(runs * self._clocks(images, mode) for (images, mode), runs in self._runs.items())
+
+    def _clocks(self, images: int, mode: int) -> int:
+        return dataflow.batch_clocks(self._model.spec, images, bool(mode & spec.MODE_FEATURES))
+
+    # Faults -----------------------------------------------------------------------------------------------------
+
+    def inject(self, name: str, *, batch: int = 1, times: int | None = 1, seed: int = 0) -> Shot:
+        """Let the board misbehave.
+
+        Parameters
+        ----------
+        name
+            A fault in :data:`pynq_ee.sim.faults.FAULTS`.
+        batch
+            Transfer that it comes with first, counted from now, 1 being the next. Retries count, each split of a large
+            batch too. For a fault of the memory, the buffer that is allocated.
+        times
+            How many transfers from there on it comes with. None: every one.
+        seed
+            What is random in it follows from this.
+
+        Returns
+        -------
+        Shot
+            What is armed; ``remove()`` disarms it, as does the end of a ``with`` block.
+
+        Raises
+        ------
+        InputError
+            No such fault, or a number below 1.
+        """
+        if name not in FAULTS:
+            raise InputError(f"fault is {name!r}; there are {', '.join(FAULTS)}")
+        return self._faults.arm(FAULTS[name], batch, times, seed)
 
     # End --------------------------------------------------------------------------------------------------------
 
@@ -275,6 +395,9 @@ class SimulatedDevice(Device):
         pynq 3.0.1 calls this in ``Overlay.free()``; later ones do not.
         """
         self._closed = True
+        if self._worker:
+            self._worker.stop()
+        self._uio.close()
         for bo in list(self._buffers):
             bo.free()
         self._directory.cleanup()

@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from pathlib import Path
 
-from pynq_ee import spec
+from pynq_ee import hardware_description, spec
 from pynq_ee.errors import DeviceError
 from pynq_ee.sim.accelerator import Accelerator
 from pynq_ee.sim.axi_dma import AxiDma, Configuration
@@ -20,6 +20,15 @@ from pynq_ee.sim.dram import Dram
 from pynq_ee.sim.kernel import Kernel
 
 _INTC = "axi_intc"
+
+#: Inputs that an xlconcat can have.
+_CONCATENATION_PORTS = 128
+
+#: Addresses that the largest of the processors has.
+_ADDRESS_BITS = 40
+
+#: What the DMA can be configured to (Xilinx PG021).
+_DMA_LIMITS = {"length_bits": (8, 26), "address_bits": (32, 64), "memory_bytes": (4, 128)}
 
 
 class ProgrammableLogic:
@@ -41,13 +50,31 @@ class ProgrammableLogic:
     Raises
     ------
     DeviceError
-        A design that cannot be simulated: no DMA or accelerator, another IP at an address, widths that differ.
+        A design that cannot be simulated: no DMA or accelerator, another IP at an address, widths that differ, a
+        connection to nowhere, a value that is no number.
+    OverlayError
+        No .hwh, or a damaged one.
     """
 
     def __init__(
         self, hwh: Path, memory: Dram, kernel: Kernel, beat_bytes: int, on_run: Callable[[int, int], None]
     ) -> None:
-        modules = {module.get("INSTANCE", ""): module for module in ElementTree.parse(hwh).getroot().iter("MODULE")}
+        root = hardware_description.read(hwh)
+        try:
+            self._build(hwh, root, memory, kernel, beat_bytes, on_run)
+        except (KeyError, ValueError) as error:
+            raise DeviceError(f"{hwh} describes no design that can be simulated ({error!r}); build it again") from error
+
+    def _build(
+        self,
+        hwh: Path,
+        root: ElementTree.Element,
+        memory: Dram,
+        kernel: Kernel,
+        beat_bytes: int,
+        on_run: Callable[[int, int], None],
+    ) -> None:
+        modules = {module.get("INSTANCE", ""): module for module in root.iter("MODULE")}
         vlnvs = {name: module.get("VLNV", "") for name, module in modules.items()}
         dma_name, kernel_name = (_instance(hwh, vlnvs, vlnv) for vlnv in (spec.DMA_VLNV, spec.KERNEL_VLNV))
         configuration = Configuration.from_parameters(_parameters(modules[dma_name]))
@@ -56,23 +83,31 @@ class ProgrammableLogic:
                 f"the DMA in {hwh} has a stream of {8 * configuration.beat_bytes} bit, the kernel of the model one of "
                 f"{8 * beat_bytes} bit; load the overlay that belongs to the model"
             )
+        for name, (low, high) in _DMA_LIMITS.items():
+            if not low <= getattr(configuration, name) <= high:
+                raise ValueError(f"the DMA's {name} is {getattr(configuration, name)}; it must be {low} to {high}")
         self.dma = AxiDma(configuration, memory)
         self.accelerator = Accelerator(kernel, beat_bytes, on_run)
-        self._resets = 0
+        #: Resets of the accelerator so far.
+        self.resets = 0
+        self._dma_resets = 0
         self._reset_by_dma = dma_name in _drivers(modules[kernel_name], "ap_rst_n")
+        self._controllers: list[AxiIntc] = []
         targets: dict[str, Target] = {dma_name: self.dma, kernel_name: self.accelerator}
         for name, vlnv in vlnvs.items():
             if vlnv.split(":")[2:3] == [_INTC]:
-                targets[name] = AxiIntc(self._interrupt_lines(modules, name, dma_name, kernel_name))
+                controller = AxiIntc(self._interrupt_lines(modules, name, dma_name, kernel_name))
+                self._controllers.append(controller)
+                targets[name] = controller
         self._ranges: list[tuple[int, int, Target]] = []
         for module in modules.values():
             if module.get("IS_PL") != "FALSE":
                 continue
             for entry in module.iter("MEMRANGE"):
-                name, base = entry.get("INSTANCE", ""), int(entry.get("BASEVALUE", "0"), 16)
+                name, base = entry.get("INSTANCE", ""), _address(entry, "BASEVALUE")
                 if name not in targets:
                     raise DeviceError(f"{hwh} has {vlnvs.get(name)} at 0x{base:x}, which is not simulated")
-                self._ranges.append((base, int(entry.get("HIGHVALUE", "0"), 16) - base + 1, targets[name]))
+                self._ranges.append((base, _address(entry, "HIGHVALUE") - base + 1, targets[name]))
 
     def connect(self, bus: Bus) -> None:
         """Let the circuits answer at their addresses."""
@@ -89,12 +124,22 @@ class ProgrammableLogic:
 
         This is the only place where data moves between memory, streams and the kernel.
         """
-        if self._reset_by_dma and self.dma.resets != self._resets:
-            self.accelerator.reset()
-        self._resets = self.dma.resets
+        self.settle_reset()
         send, receive = self.dma.send, self.dma.receive
         while self.accelerator.settle(send, receive) or send.settle():
             pass
+
+    def settle_reset(self) -> None:
+        """Let a soft reset of the DMA reach what hangs on it."""
+        if self._reset_by_dma and self.dma.resets != self._dma_resets:
+            self.accelerator.reset()
+            self.resets += 1
+        self._dma_resets = self.dma.resets
+
+    @property
+    def interrupt(self) -> bool:
+        """Level of the interrupt controllers' output to the processor."""
+        return any(controller.interrupt for controller in self._controllers)
 
     def _interrupt_lines(
         self, modules: dict[str, ElementTree.Element], controller: str, dma: str, kernel: str
@@ -105,7 +150,7 @@ class ProgrammableLogic:
             concatenation = modules[source]
             inputs = [(source, pin)]
             if concatenation.get("VLNV", "").split(":")[2:3] == ["xlconcat"]:
-                count = int(_parameters(concatenation)["NUM_PORTS"])
+                count = _number(_parameters(concatenation)["NUM_PORTS"], 1, _CONCATENATION_PORTS)
                 inputs = [end for index in range(count) for end in _drivers_of(concatenation, f"In{index}")]
             for name, output in inputs:
                 if name == dma:
@@ -120,6 +165,16 @@ def _instance(hwh: Path, vlnvs: dict[str, str], wanted: str) -> str:
     if len(found) != 1:
         raise DeviceError(f"{hwh} has {len(found)} cells of {wanted}; the simulated board runs designs with one")
     return found[0]
+
+
+def _number(text: str, low: int, high: int, base: int = 10) -> int:
+    if len(text) > 20 or not low <= (value := int(text, base)) <= high:
+        raise ValueError(f"{text[:40]!r} is not a number from {low} to {high}")
+    return value
+
+
+def _address(entry: ElementTree.Element, name: str) -> int:
+    return _number(entry.get(name, "0"), 0, (1 << _ADDRESS_BITS) - 1, base=16)
 
 
 def _parameters(module: ElementTree.Element) -> dict[str, str]:

@@ -3,7 +3,7 @@
 The driver runs on it unmodified, with pynq's register access on plain memory and buffers that need no copy, so that
 the wall time of a batch is what the host spends on it, and nothing of it is a simulation's. The results of a known
 sequence of images are prepared beforehand; they are placed when a batch is started, and the time of that is kept
-apart in :attr:`ReplayDevice.replay_seconds`. Cache maintenance costs nothing here.
+apart in ``ReplayDevice.replay_seconds``. Cache maintenance costs nothing here.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from PIL import Image
 from pynq_ee import EarlyExitInference, exits, fabric, remainder
 from pynq_ee.errors import DeviceError, InputError, ModelFileError
 from pynq_ee.sim import SimulatedDevice
+from pynq_ee.sim.dram import PAGE_BYTES
 from pynq_ee.spec import NETWORKS
 
 # A threshold at which random models let some images leave and keep some.
@@ -204,13 +205,25 @@ def test_wrong_choices_are_refused_by_name(model):
         EarlyExitInference("lenet9", device="sim-numpy")
 
 
-def test_a_board_without_enough_memory_is_a_clear_error_and_keeps_no_buffer(model):
-    with SimulatedDevice(model, kernel="numpy", memory_bytes=1 << 20) as device:
-        with pytest.raises(DeviceError, match="images_per_transfer"):
-            EarlyExitInference(model, device=device)
+@pytest.mark.parametrize(("megabytes", "capacity"), [(128, 1024), (1, 256), (0.02, 4)])
+def test_transfers_are_sized_by_the_memory_that_there_is(model, megabytes, capacity):
+    with (
+        SimulatedDevice(model, kernel="numpy", memory_bytes=int(megabytes * (1 << 20))) as device,
+        EarlyExitInference(model, device=device) as network,
+    ):
+        assert [slot.capacity for slot in network.accelerator.slots] == [capacity] * 2
+        assert len(network.classify(np.zeros((9, 28, 28), np.uint8))) == 9
+
+
+@pytest.mark.parametrize(("pages", "asked"), [(3, None), (256, 1024)])
+def test_a_board_without_enough_memory_is_a_clear_error_and_keeps_nothing(model, pages, asked):
+    with SimulatedDevice(model, kernel="numpy", memory_bytes=pages * PAGE_BYTES) as device:
+        with pytest.raises(DeviceError, match=rf"no contiguous memory for 2 x {asked or 1} images of 1400 bytes"):
+            EarlyExitInference(model, device=device, images_per_transfer=asked)
         assert device.live_buffers == 0
-        with EarlyExitInference(model, device=device, images_per_transfer=64) as network:
-            assert len(network.classify(np.zeros((65, 28, 28), np.uint8))) == 65
+        if asked:
+            with EarlyExitInference(model, device=device, images_per_transfer=64) as network:
+                assert len(network.classify(np.zeros((65, 28, 28), np.uint8))) == 65
 
 
 def test_calibrating_sets_the_thresholds_and_an_infeasible_constraint_leaves_them(network, images):

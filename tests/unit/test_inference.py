@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 import models
 from pynq_ee.errors import InputError, ModelFileError
-from pynq_ee.inference import STAGES, EarlyExitInference, Prediction, _gather, concatenate
+from pynq_ee.inference import EarlyExitInference, _gather
+from pynq_ee.prediction import Prediction, concatenate
+from pynq_ee.trace import STAGES
 
 
 def numbered(start: int, count: int) -> np.ndarray:

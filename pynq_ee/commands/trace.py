@@ -1,0 +1,130 @@
+"""``pynq-ee trace``: what host and fabric do when, as a picture."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pynq_ee import datasets, weights
+from pynq_ee.commands.common import (
+    add_device_options,
+    add_json_option,
+    open_network,
+    percent,
+    print_json,
+    table,
+)
+from pynq_ee.errors import InputError
+from pynq_ee.inference import SIMULATED, EarlyExitInference
+from pynq_ee.trace import FABRIC, HOST, STAGES, Trace
+
+HELP = "record and draw what host and fabric do over time"
+EXAMPLES = """\
+  pynq-ee trace --device sim                          a fabric as fast as its modelled clocks
+  pynq-ee trace --device sim --pace 4 --output trace.png
+  pynq-ee trace --device sim-numpy --batch 256 --json
+  pynq-ee trace                                       the board that this runs on"""
+
+#: Batches of different images; those that follow are the same again, so that a simulated board knows their results.
+_DISTINCT = 4
+
+#: Seconds after which Python lets another thread run. The usual five milliseconds are longer than a batch.
+_SWITCH_SECONDS = 1e-4
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--batches", type=int, default=12, help="how many batches (default 12)")
+    parser.add_argument(
+        "--pace", type=float, default=1.0, help="a simulated fabric takes this times its modelled time (default 1)"
+    )
+    parser.add_argument("--output", type=Path, default=Path("trace.png"), help="the picture (default trace.png)")
+    parser.add_argument("--no-picture", action="store_true", help="write no picture (needs no matplotlib)")
+    add_device_options(parser)
+    add_json_option(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Record, draw, print."""
+    if args.batches < 2:
+        raise InputError(f"--batches is {args.batches}; gaps lie between two or more")
+    digits = datasets.available().images
+    with ExitStack() as stack:
+        network = stack.enter_context(_opened(args, stack))
+        size = min(network.accelerator.slots[0].capacity, len(digits) // _DISTINCT)
+        distinct = digits[: _DISTINCT * size]
+        network.classify(distinct)
+        trace = _record(network, np.resize(distinct, (args.batches * size, *digits.shape[1:])), stack)
+        facts = _facts(trace, network, size, args)
+    if not args.no_picture:
+        from pynq_ee import plots
+
+        plots.trace(trace, args.output, title=f"{facts['device']}: {facts['fabric']}; host measured")
+        facts["picture"] = args.output
+    if args.json:
+        spans = [span._asdict() for span in trace.spans]
+        print_json({**facts, "spans": spans})
+    else:
+        print(table((key, value) for key, value in facts.items()))
+    return 0
+
+
+@contextmanager
+def _opened(args: argparse.Namespace, stack: ExitStack) -> Iterator[EarlyExitInference]:
+    """The network, on a simulated board with time of its own where a simulated one is asked for."""
+    device = None
+    if args.device in SIMULATED:
+        from pynq_ee.sim.device import KERNELS, SimulatedDevice
+        from pynq_ee.sim.pacing import remembering
+
+        args.model = weights.load(args.model)
+        kernel = remembering(KERNELS[SIMULATED[args.device]])
+        device = stack.enter_context(SimulatedDevice(args.model, kernel=kernel, pace=args.pace))
+    with open_network(args, device) as network:
+        yield network
+
+
+def _record(network: EarlyExitInference, images: Any, stack: ExitStack) -> Trace:
+    trace = Trace()
+    if hasattr(network.device, "on_batch"):
+        network.device.on_batch = trace.add_fabric
+    stack.callback(sys.setswitchinterval, sys.getswitchinterval())
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    network.trace = trace
+    network.classify(images)
+    network.trace = None
+    return trace
+
+
+def _facts(trace: Trace, network: EarlyExitInference, size: int, args: argparse.Namespace) -> dict[str, Any]:
+    batches = trace.fabric
+    simulated = bool(trace.lane(FABRIC))
+    paced = "" if args.pace == 1 else f" x {args.pace:g}"
+    host = {
+        stage: sum(span.end - span.begin for span in trace.lane(HOST) if span.stage == stage) / len(batches)
+        for stage in STAGES
+    }
+    waiting = host.pop("fabric")
+    gaps = [end - begin for begin, end in trace.gaps()]
+    return {
+        "device": str(network.device.name),
+        "batches": f"{len(batches)} of {size} images",
+        "fabric": f"modelled clocks{paced}" if simulated else "as the host sees it",
+        "fabric, a batch": f"{_milliseconds(np.mean([span.end - span.begin for span in batches]))}",
+        "host, a batch": f"{_milliseconds(sum(host.values()))} (measured: "
+        + ", ".join(f"{stage} {_milliseconds(seconds)}" for stage, seconds in host.items())
+        + ")",
+        "host waits, a batch": f"{_milliseconds(waiting)} (measured, register accesses included)",
+        "fabric waits, a batch": f"{_milliseconds(np.mean(gaps))}, at most {_milliseconds(max(gaps))}",
+        "fabric busy": f"{percent(trace.busy_share())} from its first start to its last end",
+    }
+
+
+def _milliseconds(seconds: Any) -> str:
+    return f"{1e3 * seconds:.3f} ms"
