@@ -1,0 +1,183 @@
+"""Time and memory against the number of images, from 1 to 1,000,000, streamed from a generator.
+
+``python -m pynq_ee.bench.scale`` classifies the images of the data set again and again by
+:meth:`~pynq_ee.inference.EarlyExitInference.stream`, and checks every label. By default the fabric has answered before
+it is asked (:mod:`pynq_ee.sim.replay`), so that the time is the host's own; ``--device sim`` computes all images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pynq_ee import datasets, plots, weights
+from pynq_ee.bench import machine
+from pynq_ee.inference import SIMULATED, EarlyExitInference
+from pynq_ee.weights import Model
+
+COUNTS = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
+
+#: Images of a transfer, and of an item of the generator; the images that repeat are a multiple of it.
+BATCH = 1000
+
+Images = npt.NDArray[np.uint8]
+
+_EXAMPLES = """\
+examples:
+  python -m pynq_ee.bench.scale                                   up to a million images
+  python -m pynq_ee.bench.scale --counts 1 1000 --device sim      on the simulated board, computing all
+  python -m pynq_ee.bench.scale --plot docs/results/scale.png --json"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One stream, *measured*.
+
+    Attributes
+    ----------
+    images
+        How many.
+    seconds
+        From the first image asked for to the last prediction.
+    resident_bytes
+        Largest resident memory of the process, looked at after each batch; libraries and buffers included.
+    """
+
+    images: int
+    seconds: float
+    resident_bytes: int
+
+
+def measure(network: EarlyExitInference, images: Images, count: int, progress: Callable[[int], Any]) -> Row:
+    """Stream ``count`` images, those given again and again.
+
+    Raises
+    ------
+    AssertionError
+        A label differs from that of the same image in the first round.
+    """
+    labels = np.full(len(images), -1)
+    position, resident = 0, resident_bytes()
+    begin = time.perf_counter()
+    for prediction in network.stream(_endless(images, count), batch=BATCH):
+        rows = slice(position % len(images), position % len(images) + len(prediction))
+        if position < len(images):
+            labels[rows] = prediction.labels
+        elif not np.array_equal(labels[rows], prediction.labels):
+            raise AssertionError(f"labels of the images from {position} on differ from those of the first round")
+        position += len(prediction)
+        resident = max(resident, resident_bytes())
+        progress(len(prediction))
+    if position != count:
+        raise AssertionError(f"{position} predictions for {count} images")
+    return Row(count, time.perf_counter() - begin, resident)
+
+
+def run(
+    model: Model, images: Images, counts: Sequence[int], device: str, progress: Callable[[int], Any] = lambda done: None
+) -> list[Row]:
+    """Streams of several lengths, the shortest first, in this process, each on a board of its own.
+
+    One that is not in the result comes before them: what the first stream alone allocates is no matter of length.
+    """
+    from pynq_ee.sim.replay import ReplayDevice
+
+    images = images[: len(images) // BATCH * BATCH]
+    rows: list[Row] = []
+    for count in [1, *sorted(counts)]:
+        board: Any = ReplayDevice(model, images) if device == "replay" else device
+        with EarlyExitInference(model, device=board, images_per_transfer=BATCH) as network:
+            rows.append(measure(network, images, count, progress if rows else lambda done: None))
+        if device == "replay":
+            board.close()
+        del network, board
+        gc.collect()  # a simulated board is a circle of references
+    return rows[1:]
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process, as Linux tells it."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _endless(images: Images, count: int) -> Iterator[Images]:
+    """Parts of the images, over and over, ``count`` images in all."""
+    for start in range(0, count, BATCH):
+        row = start % len(images)
+        yield images[row : row + min(BATCH, count - start)]
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows as a Markdown table."""
+    lines = ["| images | seconds | us an image | resident memory, MB |", "| ---: | ---: | ---: | ---: |"]
+    lines += [
+        f"| {row.images:,} | {row.seconds:.4g} | {row.seconds / row.images * 1e6:.2f} "
+        f"| {row.resident_bytes / 1e6:.1f} |"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def plot(rows: Sequence[Row], path: Path, device: str) -> None:
+    """Time and memory against the number of images."""
+    counts = [row.images for row in rows]
+    with plots.figure(path, columns=2, size=(9, 4)) as (seconds, memory):
+        seconds.loglog(counts, [row.seconds for row in rows], "o-", color=plots.COLOURS[0])
+        seconds.set(xlabel="images", ylabel="seconds (measured)")
+        memory.semilogx(counts, [row.resident_bytes / 1e6 for row in rows], "o-", color=plots.COLOURS[1])
+        memory.set(xlabel="images", ylabel="resident memory, MB (measured)", ylim=(0, None))
+        seconds.figure.suptitle(f"streamed in batches of {BATCH}, {device}, on {machine.processor()}", fontsize=9)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print; return 0."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pynq_ee.bench.scale",
+        description=(__doc__ or "").splitlines()[0],
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--counts", type=int, nargs="+", default=list(COUNTS), help="numbers of images")
+    parser.add_argument(
+        "--device",
+        choices=["replay", *SIMULATED],
+        default="replay",
+        help="replay (default): the fabric's results are prepared beforehand; or a simulated board",
+    )
+    parser.add_argument("--model", default=weights.DEFAULT, help="a shipped model's name, or a model file")
+    parser.add_argument("--plot", type=Path, help="draw a picture")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    options = parser.parse_args(arguments)
+    if min(options.counts) < 1:
+        parser.error(f"--counts {min(options.counts)}: a stream has 1 image at least")
+    from tqdm import tqdm
+
+    model, images = weights.load(options.model), datasets.available().images
+    with tqdm(total=sum(options.counts), unit="image", unit_scale=True, disable=None) as bar:
+        rows = run(model, images, options.counts, options.device, bar.update)
+    if options.plot:
+        named = "results known beforehand" if options.device == "replay" else f"device {options.device}"
+        plot(rows, options.plot, named)
+    if options.json:
+        print(
+            json.dumps({"device": options.device, "rows": [asdict(row) for row in rows], "machine": machine.describe()})
+        )
+    else:
+        print(table(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
