@@ -1,0 +1,138 @@
+"""The commands of a terminal, from a cell: ``pynq-ee``, and make in the hardware's folder."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from pynq_ee import cli, codegen, weights
+from pynq_ee.errors import DeviceError, IdentityError, OverlayError, ToolError
+from pynq_ee.inference import EarlyExitInference
+from pynq_ee.spec import DEFAULT_BOARD
+
+#: Of the C simulation: it compiles for longer than it runs.
+_QUICK_TO_COMPILE = "CXXFLAGS=-O1"
+
+
+def pynq_ee(command: str) -> None:
+    """Run ``pynq-ee COMMAND`` in this kernel, as a terminal would.
+
+    Raises
+    ------
+    ToolError
+        It failed; what it printed says why.
+    """
+    print(f"$ pynq-ee {command}")
+    if status := cli.main(shlex.split(command)):
+        raise ToolError(f"`pynq-ee {command}` ended with {status}; see what it printed above")
+
+
+def on(device: Any) -> str:
+    """The option of a command that names a notebook's device: ``--device sim``, or ``board`` for None."""
+    return f"--device {'board' if device is None else device}"
+
+
+def train(options: str, checkpoint: str | Path, model: str | Path) -> str | Path:
+    """Train and export a network, where PyTorch is.
+
+    Parameters
+    ----------
+    options
+        Of ``pynq-ee train``, all but ``--output``.
+    checkpoint, model
+        The files to write.
+
+    Returns
+    -------
+    The path of the model file. On a machine without PyTorch, such as a board: ``model`` too, where it is there already,
+    exported elsewhere; else the name of a shipped model.
+    """
+    if importlib.util.find_spec("torch") is not None:
+        pynq_ee(f"train {options} --output {shlex.quote(str(checkpoint))}")
+        pynq_ee(f"export {shlex.quote(str(checkpoint))} --output {shlex.quote(str(model))}")
+        return Path(model)
+    found = Path(model) if Path(model).is_file() else weights.DEFAULT
+    print(
+        "There is no PyTorch here, and for a PYNQ-Z1 or Z2 none can be installed: train on another machine with\n"
+        f"  pynq-ee train {options} --output {checkpoint}\n  pynq-ee export {checkpoint} --output {model}\n"
+        f"and copy {model} here. This notebook goes on with {found}."
+    )
+    return found
+
+
+def c_simulation(model: str | Path, folder: str | Path) -> Path:
+    """Write a model's constants for the circuit, and run the circuit's C++ with them against the test vectors.
+
+    Parameters
+    ----------
+    model
+        A model file, or a shipped model's name.
+    folder
+        Where the constants (``generated``) and what is built of them go; the hardware's own folder is left alone.
+
+    Returns
+    -------
+    The folder of the constants.
+
+    Raises
+    ------
+    ToolError
+        make, a compiler or the headers of hls4ml are missing, or a test vector disagrees.
+    """
+    source = Path(model).resolve() if Path(model).is_file() else model
+    target = Path(folder).resolve()
+    generated = target / "generated"
+    codegen.generate(weights.load(source), generated)
+    variables = (f"GENERATED={generated}", f"BUILD={target / 'build'}", f"MODEL={source}", f"PYTHON={sys.executable}")
+    command = ["make", "--silent", "-C", str(hardware()), "csim", *variables, _QUICK_TO_COMPILE]
+    print(f"$ make -C hw csim GENERATED=.. BUILD=.. MODEL={Path(model).name}")
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")
+    }
+    try:
+        completed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise ToolError(f"the C simulation needs make ({error}); sudo apt install make g++") from error
+    print((completed.stdout + completed.stderr).strip())
+    if completed.returncode:
+        raise ToolError(f"`{shlex.join(command)}` ended with {completed.returncode}; see what it printed above")
+    return generated
+
+
+def hardware() -> Path:
+    """Where the circuit's C++ and Tcl lie: in an installed package, or in a checkout.
+
+    Raises
+    ------
+    ToolError
+        They are not there.
+    """
+    package = Path(weights.__file__).resolve().parent
+    for candidate in (package / "hw", package.parent / "hw"):
+        if (candidate / "build.tcl").is_file():
+            return candidate
+    raise ToolError(f"no hw/build.tcl beside {package}; install the package again, or work in a checkout")
+
+
+def build_commands(model: str | Path, board: str = DEFAULT_BOARD.name) -> None:
+    """Print what to run on a machine with Vivado, to have a model's circuit on a board."""
+    print(
+        f"pynq-ee export {model} --generated hw/generated\n"
+        f"vivado -mode batch -source hw/build.tcl -tclargs --board {board} --model {model}"
+    )
+
+
+def try_out(model: str | Path, device: Any, images: Any) -> None:
+    """Classify images with a model on a device, and print what they are; or why its circuit cannot be used yet."""
+    try:
+        with EarlyExitInference(model, device=device) as network:
+            prediction = network.classify(images)
+    except (DeviceError, IdentityError, OverlayError) as error:
+        print(f"not yet: {error}")
+        return
+    print(f"{prediction.device}: labels {prediction.labels.tolist()}, at exits {prediction.exits.tolist()}")
