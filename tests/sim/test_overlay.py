@@ -211,7 +211,7 @@ def test_a_damaged_description_is_refused_before_anything_is_loaded(model):
     with SimulatedDevice(model, kernel="numpy") as device:
         description = Path(device.bitfile).with_suffix(".hwh")
         description.write_text(description.read_text().replace("PORT", "PART"))
-        with pytest.raises(OverlayError, match="pynq cannot read the description .* of one build again"):
+        with pytest.raises(OverlayError, match=r"pynq cannot read the description .* of one build again"):
             open_accelerator(model, device)
         assert device.live_buffers == 0
 
