@@ -134,7 +134,7 @@ def check_permissions(model: Model) -> list[Finding]:
             "permissions",
             "warn",
             f"user {os.geteuid()}",
-            "on a board, run as root: after sudo -i, or in Jupyter as PYNQ starts it; the simulated board needs no more",
+            "on a board, run as root: after sudo -i, or in Jupyter as PYNQ starts it; a simulated board needs no more",
         )
     ]
 
