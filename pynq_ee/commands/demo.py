@@ -6,6 +6,7 @@ import argparse
 import os
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from pynq_ee.commands.common import (
 )
 from pynq_ee.errors import ToolError
 from pynq_ee.inference import EarlyExitInference, Prediction
+from pynq_ee.trace import STAGES
 
 HELP = "classify the sample digits, print a table and draw the trade-off"
 EXAMPLES = """\
@@ -47,21 +49,21 @@ def run(args: argparse.Namespace) -> int:
     with open_network(args) as network:
         prediction = network.classify(digits.images)
         scores = calibrate.Scores.of(network.all_exits(digits.images), digits.labels)
-        facts = _facts(network, prediction, digits, scores)
+        record = _record(network, prediction, digits, scores)
     status = 0
     if not args.no_picture:
         from pynq_ee import plots
 
-        facts["picture"] = args.picture
+        record["picture"] = args.picture
         try:
             plots.tradeoff(scores, network.threshold, args.picture, title=f"{digits.source}, {prediction.device}")
         except OSError as error:  # the table is worth having all the same
-            facts["picture"] = f"not written ({error}); name a file in a folder that you may write to: --picture"
+            record["picture"] = f"not written ({error}); name a file in a folder that you may write to: --picture"
             status = 1
     if args.json:
-        print_json(facts)
+        print_json(record)
     else:
-        print(table((key, value) for key, value in facts.items()))
+        print(table(_rows(record)))
     return status
 
 
@@ -80,27 +82,52 @@ def _check_packages(args: argparse.Namespace) -> None:
         )
 
 
-def _facts(
+def _record(
     network: EarlyExitInference, prediction: Prediction, digits: datasets.Digits, scores: calibrate.Scores
-) -> dict[str, object]:
+) -> dict[str, Any]:
     correct = scores.label == digits.labels[:, None]
-    clock = network.accelerator.clock_mhz
-    fabric_micros = prediction.fabric_clocks / clock / len(prediction)
-    host = {stage: 1e6 * seconds / len(prediction) for stage, seconds in prediction.seconds.items()}
-    simulated = "simulated" in prediction.device
+    images, clock = len(prediction), network.accelerator.clock_mhz
     return {
         "device": prediction.device,
-        "model": f"{network.model.network}, build_id 0x{network.model.build_id:08x}",
-        "images": f"{len(prediction)} ({digits.source})",
-        "threshold": nats(network.threshold),
-        "accuracy, system": percent(float(np.mean(prediction.labels == digits.labels))),
-        **{f"accuracy, exit {n} alone": percent(float(share)) for n, share in enumerate(correct.mean(0), start=1)},
-        **{f"left at exit {n}": percent(prediction.share(n)) for n in range(1, network.model.exits + 1)},
-        "fabric": f"{fabric_micros:.2f} us an image, modelled: "
-        f"{prediction.fabric_clocks / len(prediction):.1f} clocks at {clock:g} MHz",
-        "host, input": f"{host['input']:.2f} us an image, measured here",
-        "host, fabric": f"{host['fabric']:.2f} us an image, measured here"
-        + (" (the simulation, not a fabric)" if simulated else ""),
-        "host, entropy": f"{host['entropy']:.2f} us an image, measured here",
-        "host, remainder": f"{host['remainder']:.2f} us an image, measured here",
+        "network": network.model.network,
+        "build_id": f"0x{network.model.build_id:08x}",
+        "images": images,
+        "data": digits.source,
+        "thresholds_nats": network.threshold,
+        "accuracy": float(np.mean(prediction.labels == digits.labels)),
+        "exit_accuracy": correct.mean(0),
+        "exit_shares": [prediction.share(n) for n in range(1, network.model.exits + 1)],
+        "modelled": {
+            "clock_mhz": clock,
+            "clocks_an_image": prediction.fabric_clocks / images,
+            "fabric_us_an_image": prediction.fabric_clocks / clock / images,
+        },
+        "measured": {f"{stage}_us_an_image": 1e6 * taken / images for stage, taken in prediction.seconds.items()},
     }
+
+
+def _rows(record: dict[str, Any]) -> list[tuple[str, Any]]:
+    modelled = record["modelled"]
+    notes = {"fabric": " (the simulation, not a fabric)"} if "simulated" in record["device"] else {}
+    return [
+        ("device", record["device"]),
+        ("model", f"{record['network']}, build_id {record['build_id']}"),
+        ("images", f"{record['images']} ({record['data']})"),
+        ("threshold", nats(record["thresholds_nats"])),
+        ("accuracy, system", percent(record["accuracy"])),
+        *((f"accuracy, exit {n} alone", percent(share)) for n, share in enumerate(record["exit_accuracy"], start=1)),
+        *((f"left at exit {n}", percent(share)) for n, share in enumerate(record["exit_shares"], start=1)),
+        (
+            "fabric",
+            f"{modelled['fabric_us_an_image']:.2f} us an image, modelled: "
+            f"{modelled['clocks_an_image']:.1f} clocks at {modelled['clock_mhz']:g} MHz",
+        ),
+        *(
+            (
+                f"host, {stage}",
+                f"{record['measured'][f'{stage}_us_an_image']:.2f} us an image, measured here{notes.get(stage, '')}",
+            )
+            for stage in STAGES
+        ),
+        *([("picture", record["picture"])] if "picture" in record else []),
+    ]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import platform
+from collections.abc import Iterator
 from importlib import metadata
+from typing import Any
 
 from pynq_ee import __version__, remainder, spec, weights
-from pynq_ee.commands.common import add_json_option, add_model_option, nats, print_json, table
+from pynq_ee.commands.common import add_json_option, add_model_option, print_json, table
 
 HELP = "tell what is installed here and what a model is"
 EXAMPLES = """\
@@ -39,22 +41,27 @@ def run(args: argparse.Namespace) -> int:
         "network": model.network,
         "exits": model.exits,
         "build_id": f"0x{model.build_id:08x}",
-        "thresholds": nats(model.thresholds),
+        "thresholds, nats": [round(value, 3) for value in model.thresholds],
         "pixels a beat": model.spec.pixels_per_beat,
         "clocks an image": model.spec.image_beats,
         "shipped models": weights.shipped_models(),
         "boards": list(spec.BOARDS),
-        **{f"model: {key}": value for key, value in model.metadata.items()},
+        "metadata": model.metadata,
     }
     if args.json:
         print_json(facts)
     else:
-        print(
-            table(
-                (key, ", ".join(map(str, value)) if isinstance(value, list) else value) for key, value in facts.items()
-            )
-        )
+        print(table(_lines(facts)))
     return 0
+
+
+def _lines(facts: dict[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """A line for each fact, those of a dictionary within as ``above: name``."""
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            yield from _lines(value, f"{above}{name}: ")
+        else:
+            yield f"{above}{name}", ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def _version(package: str) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
 
 from pynq_ee import cli
 from pynq_ee.commands import demo
+from pynq_ee.trace import STAGES
 
 
 @pytest.fixture
@@ -42,3 +46,18 @@ def test_a_picture_that_cannot_be_written_does_not_cost_the_table(capsys: pytest
     assert cli.main(["demo", *options]) == cli.EXIT_FAILURE
     table = capsys.readouterr().out
     assert "accuracy, system" in table and "not written" in table
+
+
+@pytest.mark.usefixtures("digits")
+def test_json_has_numbers_that_tell_their_unit_and_their_source(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--device", "sim-numpy", "--images", "50", "--no-picture"]
+    assert cli.main(["demo", *options, "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["images"] == 50 and 0.9 < record["accuracy"] <= 1 and sum(record["exit_shares"]) == pytest.approx(1)
+    assert record["modelled"]["fabric_us_an_image"] == pytest.approx(
+        record["modelled"]["clocks_an_image"] / record["modelled"]["clock_mhz"]
+    )
+    assert set(record["measured"]) == {f"{stage}_us_an_image" for stage in STAGES}
+    assert cli.main(["demo", *options]) == 0
+    table = dict(re.split(r"\s{2,}", line, maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert table["accuracy, system"] == f"{100 * record['accuracy']:.2f} %"
