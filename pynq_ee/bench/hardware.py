@@ -1,17 +1,20 @@
 """The circuit's figures, as the paper's table 2 has them: clock, clocks an image and a batch, latency, resources.
 
-Clocks are *modelled* by the cycle model of the dataflow. Resources and slack are known only of a circuit that a tool
-has built: they come from the manifest that ``hw/build.tcl`` writes beside a bitstream, and are missing without one.
+Clocks are *modelled* by the cycle model of the dataflow. Resources and slack of a circuit that Vivado has built come
+from the manifest that ``hw/build.tcl`` writes beside a bitstream. Of one that it has not, there are at most those of
+the reference circuit, by Yosys (:mod:`pynq_ee.bench.estimate`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pynq_ee import bitfiles
 from pynq_ee.errors import PynqEEError
-from pynq_ee.spec import BOARDS, Board, Spec
+from pynq_ee.spec import BOARDS, Board
+from pynq_ee.weights import Model
 
 #: Images of the batch whose clocks are told.
 BATCH = 1024
@@ -20,6 +23,9 @@ BATCH = 1024
 PAPER_PART = "xc7vx690t"
 
 UNKNOWN = "not built"
+
+#: The parts for whose family, ``synth_xilinx -family xc7``, the reference circuit is synthesized.
+_ESTIMATED_FAMILY = "xc7"
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class Figures:
 
     @property
     def latency_micros(self) -> float:
-        """Time of one image alone, from its first beat to its last (*modelled*)."""
+        """Time of one image alone, from the kernel's start to the last beat of its result (*modelled*)."""
         return self.clocks_one / self.clock_mhz
 
     @property
@@ -49,26 +55,43 @@ class Figures:
         return BATCH / self.clocks_batch * self.clock_mhz * 1e6
 
 
-def figures(spec: Spec) -> list[Figures]:
-    """The figures of both stream widths, on every part that a board here has and on the paper's."""
+def figures(model: Model, estimates: Iterable[Mapping[str, Any]] = ()) -> list[Figures]:
+    """The figures of a model's circuit with both stream widths, on every part that a board here has and on the paper's.
+
+    Parameters
+    ----------
+    model
+        The network. A bitstream of another one does not count.
+    estimates
+        Rows of :func:`pynq_ee.bench.estimate.read`, for the resources of what is not built.
+    """
     from pynq_ee.sim import dataflow
 
     parts: dict[str, Board | None] = {}
-    for board in BOARDS.values():
-        parts.setdefault(board.part, board)
+    for each in BOARDS.values():
+        parts.setdefault(each.part, each)
     parts[PAPER_PART] = None
-    return [
-        Figures(
-            part,
-            pixels,
-            board.clock_mhz if board else BOARDS["pynq-z2"].clock_mhz,
-            dataflow.batch_clocks(replace(spec, pixels_per_beat=pixels), 1, True),
-            dataflow.batch_clocks(replace(spec, pixels_per_beat=pixels), BATCH, True),
-            _resources(board, pixels),
-        )
-        for part, board in parts.items()
-        for pixels in (4, 8)
-    ]
+    estimated = {row["build_id"]: row["resources"] for row in estimates}
+    rows = []
+    for part, board in parts.items():
+        for pixels in (4, 8):
+            spec = replace(model.spec, pixels_per_beat=pixels)
+            build_id = replace(model, spec=spec).build_id
+            built = _manifest(board, build_id)
+            resources = _measured(built)
+            if resources == UNKNOWN and part.startswith(_ESTIMATED_FAMILY):
+                resources = _modelled(estimated.get(f"{build_id:08x}"))
+            rows.append(
+                Figures(
+                    part,
+                    pixels,
+                    built.get("clock_mhz", (board or BOARDS["pynq-z2"]).clock_mhz),
+                    dataflow.batch_clocks(spec, 1, True),
+                    dataflow.batch_clocks(spec, BATCH, True),
+                    resources,
+                )
+            )
+    return rows
 
 
 def markdown(rows: list[Figures]) -> str:
@@ -77,7 +100,7 @@ def markdown(rows: list[Figures]) -> str:
         "| part | pixels a beat | target clock | one image | latency | batch of "
         f"{BATCH} | clocks an image | images a second | resources |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
-        "| | | *chosen* | *modelled* | *modelled* | *modelled* | *modelled* | *modelled* | *measured with Vivado* |",
+        "| | | *chosen* | *modelled* | *modelled* | *modelled* | *modelled* | *modelled* | |",
     ]
     lines += [
         f"| {row.part} | {row.pixels_per_beat} | {row.clock_mhz:g} MHz | {row.clocks_one} clocks "
@@ -88,14 +111,33 @@ def markdown(rows: list[Figures]) -> str:
     return "\n".join(lines)
 
 
-def _resources(board: Board | None, pixels: int) -> str:
-    """Utilization from the manifest of a board's overlay, if that is of this stream width."""
+def _manifest(board: Board | None, build_id: int) -> dict[str, Any]:
+    """The manifest of a board's overlay, if that is of this build_id; else nothing."""
     if board is None:
-        return UNKNOWN
+        return {}
     try:
-        manifest: dict[str, Any] = bitfiles.manifest(bitfiles.find_for(board))
+        found = bitfiles.manifest(bitfiles.find_for(board, build_id))
     except PynqEEError:
+        return {}
+    return found if found.get("build_id") == build_id else {}
+
+
+def _measured(built: dict[str, Any]) -> str:
+    """Resources and slack as Vivado reported them."""
+    try:
+        counts = [
+            f"{name} {count['used']:,} ({100 * count['used'] / count['available']:.0f} %)"
+            for name, count in built["utilization"].items()
+        ]
+        slack, release = built["slack_ns"]["setup"], built["tools"]["vivado"]
+        return f"{', '.join(counts)}, slack {slack:g} ns; *measured*, Vivado {release}"
+    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError):  # none, or another program's
         return UNKNOWN
-    if manifest.get("pixels_per_beat") != pixels or "utilization" not in manifest:
+
+
+def _modelled(resources: Mapping[str, float] | None) -> str:
+    """Resources of the reference circuit, if there is an estimate."""
+    if resources is None:
         return UNKNOWN
-    return ", ".join(f"{name} {counts}" for name, counts in manifest["utilization"].items())
+    counts = ", ".join(f"{name} {count:,g}" for name, count in resources.items())
+    return f"{UNKNOWN}; reference circuit: {counts}, *modelled*, Yosys"

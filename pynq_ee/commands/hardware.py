@@ -15,6 +15,8 @@ HELP = "tell clocks, latency and resources of the circuit"
 EXAMPLES = """\
   pynq-ee hardware                  a Markdown table, for both stream widths and every part
   pynq-ee hardware --json
+  pynq-ee hardware --circuit docs/circuit.json
+                                    with the reference circuit's resources where no bitstream is
   pynq-ee hardware --estimate lenet5-2exit --pixels 4 8 --output docs/circuit.md
                                     look-up tables of the reference circuit, by Verilator and Yosys; some minutes
   pynq-ee hardware --estimate narrow.npz wide.npz --output docs/circuit.md
@@ -25,6 +27,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_model_option(parser)
     add_json_option(parser)
+    parser.add_argument(
+        "--circuit", type=Path, help="a record of --estimate: resources to tell of what has not been built"
+    )
     group = parser.add_argument_group("the reference circuit (needs make, g++, verilator, yosys)")
     group.add_argument(
         "--estimate",
@@ -46,9 +51,9 @@ def run(args: argparse.Namespace) -> int:
         return _estimate(args)
     if args.pixels or args.output:
         raise InputError("--pixels and --output belong to --estimate MODEL...")
-    from pynq_ee.bench import hardware
+    from pynq_ee.bench import estimate, hardware
 
-    rows = hardware.figures(weights.load(args.model).spec)
+    rows = hardware.figures(weights.load(args.model), estimate.read(args.circuit)["rows"] if args.circuit else ())
     if args.json:
         print_json([dataclasses.asdict(row) for row in rows])
     else:

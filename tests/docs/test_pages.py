@@ -12,6 +12,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from pynq_ee import bitfiles, weights
+from pynq_ee.bench import estimate, hardware
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "docs"))
 import architecture
 import pictures
@@ -64,6 +67,14 @@ def test_a_message_on_the_page_of_troubles_is_one_of_the_code(message: str) -> N
 def test_a_message_that_nothing_says_is_noticed() -> None:
     assert len(MESSAGES) > 30
     assert not is_said(f"the flux of {BLANK} is exhausted")
+
+
+def test_the_circuit_in_the_readme_is_what_the_command_prints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bitfiles, "OVERLAY_FOLDERS", [])  # the repository has no bitstream, though a checkout may
+    estimates = estimate.read(DOCS / "circuit.json")["rows"]
+    table = hardware.markdown(hardware.figures(weights.load(weights.DEFAULT), estimates)).splitlines()
+    told = [line for line in (ROOT / "README.md").read_text().splitlines() if re.match(r"\| (xc7|part )", line)]
+    assert len(told) == 5 and set(told) <= set(table)
 
 
 def test_the_architecture_page_has_the_table_of_the_floors() -> None:
