@@ -104,6 +104,19 @@ def manifest(bitfile: Path) -> dict[str, Any]:
     return {**content, "build_id": build_id, "clock_mhz": clock_mhz}
 
 
+def identity(bitfile: Path) -> int | None:
+    """The ``build_id`` of a ``.bit``, told without loading it: its header's, else its manifest's, else None.
+
+    Raises
+    ------
+    OverlayError
+        No ``.bit``.
+    """
+    user_id = bit_header.read(bitfile).user_id
+    build_id: int | None = manifest(bitfile).get("build_id")
+    return build_id if user_id is None else user_id
+
+
 def check(bitfile: str | Path, board: Board, build_id: int | None = None) -> Path:
     """Check an overlay's files before anything is programmed.
 
@@ -119,7 +132,7 @@ def check(bitfile: str | Path, board: Board, build_id: int | None = None) -> Pat
     Raises
     ------
     IdentityError
-        A .bit whose header has the build_id of another model. One that has none is judged when it is loaded.
+        A .bit of another model, see :func:`identity`. One that tells none is judged when it is loaded.
     OverlayError
         A missing or damaged .bit or .hwh; files of two builds; another part than the board's; no DMA, no kernel, or a
         DMA whose length register is too short.
@@ -133,9 +146,10 @@ def check(bitfile: str | Path, board: Board, build_id: int | None = None) -> Pat
     header = bit_header.read(bit)
     if not _is_part(header.part, board):
         raise OverlayError(f"{bit} is for the part {header.part}; {board.name} has a {board.part}. Run {build}")
-    if None not in (build_id, header.user_id) and build_id != header.user_id:
+    found = identity(bit)
+    if None not in (build_id, found) and build_id != found:
         raise IdentityError(
-            f"{bit} is the bitstream of another model: build_id 0x{header.user_id:08x} (needed 0x{build_id:08x}). Name "
+            f"{bit} is the bitstream of another model: build_id 0x{found:08x} (needed 0x{build_id:08x}). Name "
             f"the one that was built for this model with bitfile=, or rebuild: `pynq-ee export`, then {build}"
         )
     _check_one_build(bit, hwh, header.user_id, build)

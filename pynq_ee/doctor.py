@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from pynq_ee import bitfiles, remainder, spec
-from pynq_ee.errors import PynqEEError
+from pynq_ee.errors import IdentityError, PynqEEError
 from pynq_ee.spec import BOARDS, IMAGE_PIXELS, Board
 from pynq_ee.weights import Model
 
@@ -29,6 +29,9 @@ PYTHON_TESTED = ((3, 10), (3, 12))
 _CMA_NEEDED = 2 * 1024 * (IMAGE_PIXELS + spec.DEFAULT.output_bytes(True))
 
 _TOOL_SECONDS = 20
+
+#: What programs the fabric; only the kernel of a board has one.
+_FPGA_MANAGER = Path("/sys/class/fpga_manager/fpga0")
 
 #: The Python of PYNQ images 2.7 and later, active in a login shell and in Jupyter.
 _PYNQ_PYTHON = Path("/usr/local/share/pynq-venv/bin/python3")
@@ -48,11 +51,19 @@ def examine(model: Model) -> list[Finding]:
     return [finding for check in CHECKS for finding in check(model)]
 
 
+def _on_board() -> bool:
+    return _FPGA_MANAGER.exists()
+
+
+def _needed_on_a_board() -> State:
+    """How bad it is that something is missing which only a board needs."""
+    return "fail" if _on_board() else "warn"
+
+
 def check_board(model: Model) -> list[Finding]:
     """The board, its part, and whether an overlay can be built for it."""
     named = os.environ.get("BOARD")
-    on_board = Path("/sys/class/fpga_manager/fpga0").exists()
-    if not on_board:
+    if not _on_board():
         return [
             Finding(
                 "board",
@@ -113,9 +124,8 @@ def check_memory(model: Model) -> list[Finding]:
         return [Finding("CMA memory", "warn", f"unknown ({error})", "read /proc/meminfo by hand")]
     found = re.search(r"CmaFree:\s+(\d+) kB", text)
     if not found:
-        return [
-            Finding("CMA memory", "warn", "this kernel has none", "needed on a board only; PYNQ images have 128 MB")
-        ]
+        remedy = "needed on a board only; PYNQ images have 128 MB"
+        return [Finding("CMA memory", _needed_on_a_board(), "this kernel has none", remedy)]
     free = int(found.group(1)) << 10
     megabytes = f"{free / 1e6:.1f} MB free, {_CMA_NEEDED / 1e6:.1f} MB needed for transfers of 1024 images"
     if free < _CMA_NEEDED:
@@ -129,14 +139,8 @@ def check_permissions(model: Model) -> list[Finding]:
     """pynq maps registers through /dev/mem, which only root may."""
     if os.geteuid() == 0:
         return [Finding("permissions", "ok", "root")]
-    return [
-        Finding(
-            "permissions",
-            "warn",
-            f"user {os.geteuid()}",
-            "on a board, run as root: after sudo -i, or in Jupyter as PYNQ starts it; a simulated board needs no more",
-        )
-    ]
+    remedy = "on a board, run as root: after sudo -i, or in Jupyter as PYNQ starts it; a simulated board needs no more"
+    return [Finding("permissions", _needed_on_a_board(), f"user {os.geteuid()}", remedy)]
 
 
 def check_model(model: Model) -> list[Finding]:
@@ -150,37 +154,25 @@ def check_model(model: Model) -> list[Finding]:
 def check_overlays(model: Model) -> list[Finding]:
     """The overlay files of this board (of each board where there is none), judged without loading them."""
     if not any(list(folder.rglob("*.bit")) for folder in bitfiles.OVERLAY_FOLDERS):
-        remedy = "needed on a board only: build one with Vivado, hw/build.tcl, or copy its files into overlay/"
-        return [Finding("overlay", "warn", "no bitstream is installed", remedy)]
-    findings = []
-    for board in _boards():
-        try:
-            path = bitfiles.find_for(board)
-        except PynqEEError as error:
-            findings.append(Finding(f"overlay {board.name}", "warn", "none that can be used", str(error)))
-            continue
-        identity = bitfiles.manifest(path).get("build_id")
-        if identity is None:
-            findings.append(
-                Finding(
-                    f"overlay {board.name}",
-                    "warn",
-                    f"{path}, no manifest.json beside it",
-                    "its identity is checked when it is loaded",
-                )
-            )
-        elif identity != model.build_id:
-            findings.append(
-                Finding(
-                    f"overlay {board.name}",
-                    "fail",
-                    f"{path} is build_id 0x{identity:08x}",
-                    f"the model is 0x{model.build_id:08x}: rebuild with hw/build.tcl",
-                )
-            )
-        else:
-            findings.append(Finding(f"overlay {board.name}", "ok", f"{path}, build_id 0x{identity:08x}"))
-    return findings
+        remedy = (
+            "a board needs one: build it with Vivado, hw/build.tcl, or copy its files into overlay/ and install again"
+        )
+        return [Finding("overlay", _needed_on_a_board(), "no bitstream is installed", remedy)]
+    return [_overlay(board, model) for board in _boards()]
+
+
+def _overlay(board: Board, model: Model) -> Finding:
+    check = f"overlay {board.name}"
+    try:
+        path = bitfiles.find_for(board, model.build_id)
+    except IdentityError as error:
+        return Finding(check, "fail", "of another model", str(error))
+    except PynqEEError as error:
+        return Finding(check, _needed_on_a_board(), "none that can be used", str(error))
+    if bitfiles.identity(path) is None:
+        remedy = "its identity is checked when it is loaded"
+        return Finding(check, "warn", f"{path}, which tells no build_id; no manifest.json beside it", remedy)
+    return Finding(check, "ok", f"{path}, build_id 0x{model.build_id:08x}")
 
 
 def _boards() -> list[Board]:

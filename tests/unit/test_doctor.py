@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from pynq_ee import bitfiles, doctor, weights
+from pynq_ee import bit_header, bitfiles, doctor, weights
 from pynq_ee.doctor import Finding
+from pynq_ee.sim import bitfile, hwh
+from pynq_ee.spec import BOARDS
 from pynq_ee.weights import Model
 
 
@@ -48,6 +50,31 @@ def test_every_finding_that_is_not_ok_comes_with_a_remedy(shipped: Model) -> Non
 def test_without_any_bitstream_one_line_says_so(shipped: Model, no_overlays: Path) -> None:
     (finding,) = doctor.check_overlays(shipped)
     assert (finding.check, finding.state) == ("overlay", "warn")
+
+
+@pytest.mark.parametrize(("on_board", "state"), [(True, "fail"), (False, "warn")])
+def test_what_only_a_board_needs_fails_on_a_board(
+    on_board: bool, state: str, shipped: Model, no_overlays: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "_FPGA_MANAGER", tmp_path if on_board else tmp_path / "none")
+    monkeypatch.setattr(doctor.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(doctor.Path, "read_text", lambda path: "MemTotal: 8 kB")
+    monkeypatch.setenv("BOARD", "Pynq-Z2")
+    checks = (doctor.check_overlays, doctor.check_permissions, doctor.check_memory)
+    assert {check(shipped)[0].state for check in checks} == {state}
+    (no_overlays / "first_exit.bit").write_bytes(b"no bitstream")
+    assert doctor.check_overlays(shipped)[0].state == state
+
+
+def test_a_bitstream_is_judged_by_the_build_id_in_its_header(
+    shipped: Model, no_overlays: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BOARD", "Pynq-Z2")
+    for build_id, state in ((shipped.build_id, "ok"), (shipped.build_id ^ 1, "fail"), (bit_header.NO_USER_ID, "warn")):
+        hwh.write(hwh.recorded_design("pynq-z2", shipped.spec.beat_bits), no_overlays / "first_exit.hwh")
+        bitfile.write(no_overlays / "first_exit.bit", "first_exit", BOARDS["pynq-z2"].part, b"bits", build_id)
+        (finding,) = doctor.check_overlays(shipped)
+        assert finding.state == state, finding
 
 
 def test_on_a_board_only_its_own_overlay_is_looked_at(
