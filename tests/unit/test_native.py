@@ -315,8 +315,8 @@ def test_typical_logits_are_decided_as_exits_does() -> None:
 
 def test_logits_are_read_where_the_circuit_left_them() -> None:
     """Records of 24 bytes, and with features before them: no copy is needed."""
-    rows = np.random.default_rng(1).integers(0, 256, (50, 616)).astype(np.uint8)
-    logits = rows[:, 588:608].view("<i2")
+    rows = np.random.default_rng(1).integers(-(2**15), 2**15, (50, 308)).astype(np.int16)
+    logits = rows[:, 294:304]
     assert not logits.flags.c_contiguous
     assert_decision(native.decider(0.125)(logits, 1.0), logits * 0.125, 1.0)
     assert_decision(native.decider(0.125)(logits[::-2], 1.0), logits[::-2] * 0.125, 1.0)
