@@ -22,8 +22,11 @@ SPEC_HEADER = "first_exit_spec.h"
 WEIGHTS_HEADER = "first_exit_weights.h"
 SPEC_TCL = "first_exit_spec.tcl"
 
-#: A row of the classifier's ROM holds one class's weights of one position, a nibble for each channel.
+#: A word of the classifier's ROMs holds one class's weights of one position, a nibble for each channel.
 _NIBBLE_BITS = 4
+
+#: Words in a line of a ROM.
+_LINE_WORDS = 5
 
 
 def generate(model: Model, directory: str | os.PathLike[str]) -> list[Path]:
@@ -166,6 +169,8 @@ def counts(model: Model) -> dict[str, dict[str, int]]:
 
 
 def _weights_lines(model: Model) -> Iterator[str]:
+    yield '#include "pragmas.h"'
+    yield ""
     yield "namespace weights {"
     for layer in model.spec.layers[:2]:
         weights = model.fabric[layer.name]
@@ -176,12 +181,22 @@ def _weights_lines(model: Model) -> Iterator[str]:
         yield from _array("int", f"{layer.name.upper()}_SHIFT", weights.shift)
     rows, bias = classifier_rom(model)
     yield ""
-    yield "// classifier: [position * interval + phase][index in the phase], a signed nibble for each channel, lowest"
-    yield "// bits first; bias by [phase][index in the phase]; one shift. Class: phase * classes of a phase + index"
+    yield "// classifier: a ROM for each index in the phase, [position * interval + phase], a signed nibble for each"
+    yield "// channel, lowest bits first; bias by class; one shift. Class: phase * classes of a phase + index"
     yield f"constexpr int CLASSIFIER_PHASE_CLASSES = {bias.shape[1]};"
-    yield from _array("uint64_t", "CLASSIFIER_WEIGHT", rows)
-    yield from _array("int32_t", "CLASSIFIER_BIAS", bias)
+    for index, words in enumerate(rows.T):
+        yield from _rom(f"CLASSIFIER_WEIGHT_{index}", words)
+    yield from _array("int32_t", "CLASSIFIER_BIAS", bias.ravel())
     yield f"constexpr int CLASSIFIER_SHIFT = {int(model.fabric['classifier'].shift[0])};"
+    yield ""
+    yield "// A step's word of one of these ROMs. Where `index` is the variable of an unrolled loop, each is read once."
+    yield "inline uint64_t classifier_weights(int index, int step) {"
+    yield "  VITIS(HLS inline)"
+    yield "  switch (index) {"
+    yield from (f"    case {index}: return CLASSIFIER_WEIGHT_{index}[step];" for index in range(1, rows.shape[1]))
+    yield "    default: return CLASSIFIER_WEIGHT_0[step];"
+    yield "  }"
+    yield "}"
     yield ""
     yield "}  // namespace weights"
 
@@ -211,21 +226,30 @@ def classifier_rom(model: Model) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np
 def _array(kind: str, name: str, values: npt.NDArray[np.integer]) -> Iterator[str]:
     """Lines of a constexpr array: one brace for each index but the last, which fills a line."""
     yield f"constexpr {kind} {name}{''.join(f'[{count}]' for count in values.shape)} = {{"
-    yield from _rows(values, "  ", "0x{:016x}" if kind == "uint64_t" else "{:d}")
+    yield from _rows(values, "  ")
     yield "};"
 
 
-def _rows(values: npt.NDArray[np.integer], indent: str, style: str) -> Iterator[str]:
+def _rows(values: npt.NDArray[np.integer], indent: str) -> Iterator[str]:
     if values.ndim == 1:
-        yield indent + ", ".join(style.format(int(value)) for value in values) + ","
+        yield indent + ", ".join(map(str, values.tolist())) + ","
     elif values.ndim == 2:
         for row in values:
-            yield indent + "{" + ", ".join(style.format(int(value)) for value in row) + "},"
+            yield indent + "{" + ", ".join(map(str, row.tolist())) + "},"
     else:
         for block in values:
             yield indent + "{"
-            yield from _rows(block, indent + "  ", style)
+            yield from _rows(block, indent + "  ")
             yield indent + "},"
+
+
+def _rom(name: str, values: npt.NDArray[np.uint64]) -> Iterator[str]:
+    """Lines of a constexpr array of words."""
+    words = [f"0x{int(value):016x}" for value in values]
+    yield f"constexpr uint64_t {name}[{len(words)}] = {{"
+    for start in range(0, len(words), _LINE_WORDS):
+        yield "  " + ", ".join(words[start : start + _LINE_WORDS]) + ","
+    yield "};"
 
 
 # Tcl -----------------------------------------------------------------------------------------------------------------

@@ -3,6 +3,9 @@
 // A token holds the C activations of one position. It is kept for PHASES clocks, each of which adds it to the
 // accumulators of a few of the classes. The finished record leaves word by word during the next image's first
 // clocks, so that no clock writes more than one word.
+//
+// Each clock reads the weights of PHASE_CLASSES classes. A memory has two ports, so each of these classes has a ROM of
+// its own: the rate then rests on no partition of an array, which is sure only where the array is local.
 
 #include "arithmetic.h"
 #include "first_exit_weights.h"
@@ -97,16 +100,22 @@ each_step:
     }
 
     if (phase == 0 && step < steps) token = pooled.read();
+    if (image_step == 0) {
+    start_accumulators:
+      BAMBU(HLS unroll)
+      for (int index = 0; index < PHASES * PHASE_CLASSES; ++index) {
+        VITIS(HLS unroll)
+        accumulators[index] = weights::CLASSIFIER_BIAS[index] + rounding_half(weights::CLASSIFIER_SHIFT);
+      }
+    }
     int32_t sums[PHASE_CLASSES];
     VITIS(HLS array_partition variable=sums complete)
   classes:
     BAMBU(HLS unroll)
     for (int index = 0; index < PHASE_CLASSES; ++index) {
       VITIS(HLS unroll)
-      const int32_t start = weights::CLASSIFIER_BIAS[phase][index] + rounding_half(weights::CLASSIFIER_SHIFT);
-      const int32_t before = image_step < PHASES ? start : int32_t(accumulators[index]);
       sums[index] = narrow<spec::CLASSIFIER_ACCUMULATOR_BITS>(
-          before + multiply(token, weights::CLASSIFIER_WEIGHT[image_step][index]));
+          int32_t(accumulators[index]) + multiply(token, weights::classifier_weights(index, image_step)));
     }
   rotate_accumulators:
     BAMBU(HLS unroll)

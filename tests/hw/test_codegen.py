@@ -104,6 +104,23 @@ def test_the_classifiers_rom_holds_every_weight_once(model_spec: Spec) -> None:
     np.testing.assert_array_equal(bias.ravel()[: spec.CLASSES], model.fabric["classifier"].bias)
 
 
+@pytest.mark.parametrize("model_spec", models.SPECS[::5], ids=str)
+def test_each_index_of_the_classifier_has_a_rom_of_its_own_that_is_read_at_one_place(model_spec: Spec) -> None:
+    model = models.random_model(2, model_spec)
+    rows, bias = codegen.classifier_rom(model)
+    header = codegen.generated(model)[codegen.WEIGHTS_HEADER]
+    roms = {
+        int(index): [int(word, 16) for word in re.findall(r"0x\w{16}", words)]
+        for index, words in re.findall(r"^constexpr uint64_t \w+_(\d+)\[\d+\] = \{\n(.*?)^\};", header, re.M | re.S)
+    }
+    assert roms == dict(enumerate(rows.T.tolist()))
+    reads = re.findall(r"^ +(case (\d+)|default): return CLASSIFIER_WEIGHT_(\d+)\[step\];", header, re.MULTILINE)
+    assert sorted(int(rom) for _, _, rom in reads) == sorted(roms)
+    assert all(case == rom for _, case, rom in reads[:-1])
+    (biases,) = re.findall(r"CLASSIFIER_BIAS\[(\d+)\] = \{\n(.*?)^\};", header, re.MULTILINE | re.DOTALL)
+    assert [int(value) for value in re.findall(r"-?\d+", biases[1])] == bias.ravel().tolist()
+
+
 @given(seed=st.integers(0, 10_000), model_spec=st.sampled_from(models.SPECS))
 def test_an_accumulators_bits_hold_all_that_it_can_be_and_none_more(seed: int, model_spec: Spec) -> None:
     random = np.random.default_rng(seed)
