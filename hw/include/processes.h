@@ -25,23 +25,40 @@ using Word = spec::Word;
 // A token of trunk or branch: activations, position-major, the first one in the lowest bits.
 using Token = uint64_t;
 
-// Counts iterations of a batch: 32 bits of images times at most 256 iterations an image, and what lags behind.
-using BatchCount = ap_uint<41>;
-static_assert(spec::IMAGE_BEATS <= 256, "an image's iterations must fit the count");
+static_assert(spec::IMAGE_BEATS <= 256, "an image's iterations must fit their count");
 static_assert(spec::FEATURE_BEATS + spec::RESULT_BEATS <= spec::IMAGE_BEATS, "the output must keep up with the input");
 
-// Iterations of a batch. The factor is a constant, so that no multiplier is needed.
-inline BatchCount batch_count(uint32_t num_images, int image_iterations) {
-  VITIS(HLS inline)
-  return uint64_t(num_images) * uint64_t(image_iterations);
-}
+// Where a process stands in its batch. Images and the iterations of one are counted apart: their product would be a
+// multiplier in each process, and one count of all iterations a wide one. Iterations that lag behind the last image's
+// are fewer than those of an image.
+struct BatchPosition {
+  uint32_t images = 0;  // whose iterations are over
+  ap_uint<8> step = 0;  // iterations of the next image that are over
 
-// Beats that a batch gives back.
-inline BatchCount batch_output_beats(uint32_t num_images, bool with_features) {
-  VITIS(HLS inline)
-  return with_features ? batch_count(num_images, spec::FEATURE_BEATS + spec::RESULT_BEATS)
-                       : batch_count(num_images, spec::RESULT_BEATS);
-}
+  // Whether `num_images` images and `lag` iterations are over, exactly.
+  bool is(uint32_t num_images, int lag) const {
+    VITIS(HLS inline)
+    return images == num_images && step == lag;
+  }
+
+  // Whether at least `lag` iterations are over.
+  bool is_past(int lag) const {
+    VITIS(HLS inline)
+    return images != 0 || step >= lag;
+  }
+
+  bool image_ends(int image_steps) const {
+    VITIS(HLS inline)
+    return step == image_steps - 1;
+  }
+
+  void advance(int image_steps) {
+    VITIS(HLS inline)
+    const bool ends = image_ends(image_steps);
+    if (ends) ++images;
+    step = ends ? ap_uint<8>(0) : ap_uint<8>(step + 1);
+  }
+};
 
 void trunk(hls::stream<Word>& words, hls::stream<Token>& tokens, hls::stream<Token>& feature_tokens,
            uint32_t num_images, uint32_t mode);

@@ -23,6 +23,7 @@ constexpr int PHASES = spec::BRANCH_INTERVAL;
 constexpr int PHASE_POSITIONS = POSITIONS / PHASES;
 constexpr int LAG = ROW_TOKENS + 1;    // tokens from the newest to the convolved one
 constexpr int WINDOW = 2 * LAG + 1;    // tokens held
+constexpr int IMAGE_STEPS = spec::TRUNK_TOKENS * PHASES;
 constexpr int POSITION_BITS = IN_CHANNELS * spec::ACTIVATION_BITS;
 constexpr int PATCH_COLUMNS = POSITIONS + KERNEL - 1;
 constexpr int TAPS = KERNEL * KERNEL * IN_CHANNELS;
@@ -32,6 +33,7 @@ static_assert(SIDE % POSITIONS == 0, "no token may straddle two rows");
 static_assert(POSITIONS == 2 && spec::POOL == 2, "a token is pooled as a whole");
 static_assert(PHASES == 1 || PHASES == 2, "a phase convolves both positions of a token, or one");
 static_assert(spec::TRUNK_TOKENS == SIDE * ROW_TOKENS, "the trunk's tokens tile its output");
+static_assert(LAG * PHASES < IMAGE_STEPS, "the batch's end must not be an image's");
 static_assert(CHANNELS * spec::ACTIVATION_BITS <= 64, "a pooled position must fit its stream");
 
 using Accumulator = ap_int<spec::BRANCH_ACCUMULATOR_BITS>;
@@ -93,9 +95,6 @@ select_taps:
 }  // namespace
 
 void branch(hls::stream<Token>& tokens, hls::stream<Token>& pooled, uint32_t num_images) {
-  const BatchCount steps = batch_count(num_images, spec::TRUNK_TOKENS * PHASES);
-  const BatchCount iterations = steps + LAG * PHASES;
-
   Token window[WINDOW] = {0};  // the newest first
   VITIS(HLS array_partition variable=window complete)
   Token above[ROW_TOKENS] = {0};  // tokens of the row above, pooled horizontally, the newest first
@@ -110,7 +109,7 @@ void branch(hls::stream<Token>& tokens, hls::stream<Token>& pooled, uint32_t num
   ap_uint<2> phase = 0;
 
 each_step:
-  for (BatchCount step = 0; step < iterations; ++step) {
+  for (BatchPosition batch; !batch.is(num_images, LAG * PHASES); batch.advance(IMAGE_STEPS)) {
     VITIS(HLS pipeline II=1)
     const bool first_phase = phase == 0, last_phase = phase == PHASES - 1;
     if (first_phase) {
@@ -120,7 +119,7 @@ each_step:
         VITIS(HLS unroll)
         window[place] = window[place - 1];
       }
-      window[0] = step < steps ? tokens.read() : Token(0);
+      window[0] = batch.images != num_images ? tokens.read() : Token(0);
     }
 
     uint32_t patch[KERNEL][PATCH_COLUMNS];
@@ -152,7 +151,7 @@ each_step:
             greatest[channel], weights::BRANCH_BIAS[channel], weights::BRANCH_SHIFT[channel]);
         token |= value << (channel * spec::ACTIVATION_BITS);
       }
-      if (step >= LAG * PHASES && row[0] == 1) {
+      if (batch.is_past(LAG * PHASES) && row[0] == 1) {
         pooled.write(maximum_activations<CHANNELS>(token, above[ROW_TOKENS - 1]));
       }
     shift_above:

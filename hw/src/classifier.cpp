@@ -29,7 +29,7 @@ static_assert(spec::CLASSIFIER_IN_CHANNELS == spec::BRANCH_TOKENS * CHANNELS, "e
 static_assert(PHASE_CLASSES * PHASES >= spec::CLASSES, "every class has its phase");
 static_assert(CHANNELS * WEIGHT_BITS <= 64, "the weights of one position and class must fit a word of the ROM");
 static_assert(spec::RESULT_BEATS * WORD_FIELDS == RECORD_FIELDS, "the record is whole beats");
-static_assert(spec::RESULT_BEATS <= IMAGE_STEPS, "a record must leave before the next one is ready");
+static_assert(spec::RESULT_BEATS < IMAGE_STEPS, "a record must leave before the next one is ready");
 static_assert(spec::SEQUENCE_BITS == spec::LOGIT_BITS, "the record has equal fields");
 
 using Accumulator = ap_int<spec::CLASSIFIER_ACCUMULATOR_BITS>;
@@ -53,9 +53,6 @@ product_channels:
 }  // namespace
 
 void classifier(hls::stream<Token>& pooled, hls::stream<Word>& records, uint32_t num_images) {
-  const BatchCount steps = batch_count(num_images, IMAGE_STEPS);
-  const BatchCount iterations = steps + spec::RESULT_BEATS;
-
   // Both rotate by PHASE_CLASSES a clock, so that a class is found at the same place in its phase.
   Accumulator accumulators[PHASES * PHASE_CLASSES] = {0};
   VITIS(HLS array_partition variable=accumulators complete)
@@ -66,12 +63,12 @@ void classifier(hls::stream<Token>& pooled, hls::stream<Word>& records, uint32_t
 
   Token token = 0;
   ap_uint<3> phase = 0;
-  ap_uint<8> image_step = 0;
   uint16_t sequence = 0;
 
 each_step:
-  for (BatchCount step = 0; step < iterations; ++step) {
+  for (BatchPosition batch; !batch.is(num_images, spec::RESULT_BEATS); batch.advance(IMAGE_STEPS)) {
     VITIS(HLS pipeline II=1)
+    const int image_step = batch.step;
     if (image_step == 0) {
     pack_words:
       BAMBU(HLS unroll)
@@ -88,7 +85,7 @@ each_step:
         }
       }
     }
-    if (step >= IMAGE_STEPS && image_step < spec::RESULT_BEATS) {
+    if (batch.images != 0 && image_step < spec::RESULT_BEATS) {
       records.write(record[0]);
       if (image_step == spec::RESULT_BEATS - 1) ++sequence;
     }
@@ -99,7 +96,7 @@ each_step:
       record[word] = record[word + 1];
     }
 
-    if (phase == 0 && step < steps) token = pooled.read();
+    if (phase == 0 && batch.images != num_images) token = pooled.read();
     if (image_step == 0) {
     start_accumulators:
       BAMBU(HLS unroll)
@@ -138,7 +135,6 @@ each_step:
       }
     }
     phase = phase == PHASES - 1 ? ap_uint<3>(0) : ap_uint<3>(phase + 1);
-    image_step = image_step == IMAGE_STEPS - 1 ? ap_uint<8>(0) : ap_uint<8>(image_step + 1);
   }
 }
 

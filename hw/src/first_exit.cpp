@@ -7,7 +7,7 @@
 
 namespace {
 
-using fabric::BatchCount;
+using fabric::BatchPosition;
 using fabric::Word;
 using Flags = uint16_t;
 
@@ -17,14 +17,12 @@ constexpr int FLAGS_BITS = 16;
 // lack pixels are flagged; after a missing one, surplus beats are dropped up to the next TLAST.
 void unframe(hls::stream<Beat>& images, hls::stream<Word>& words, hls::stream<Flags>& flags, uint32_t num_images,
              uint32_t& images_done, uint32_t& error_flags) {
-  const BatchCount beats = fabric::batch_count(num_images, spec::IMAGE_BEATS);
-  ap_uint<8> image_beat = 0;
   bool ended = num_images == 0;
   bool short_batch = false;
   uint32_t done = 0;
 
 each_beat:
-  for (BatchCount beat = 0; beat < beats; ++beat) {
+  for (BatchPosition batch; !batch.is(num_images, 0); batch.advance(spec::IMAGE_BEATS)) {
     VITIS(HLS pipeline II=1)
     Word word = 0;
     const bool missing = ended;
@@ -35,12 +33,10 @@ each_beat:
     }
     words.write(word);
     short_batch |= missing;
-    const bool image_ends = image_beat == spec::IMAGE_BEATS - 1;
-    if (image_ends) {
+    if (batch.image_ends(spec::IMAGE_BEATS)) {
       flags.write(missing ? Flags(spec::RESULT_TRUNCATED) : Flags(0));
       if (!missing) ++done;
     }
-    image_beat = image_ends ? ap_uint<8>(0) : ap_uint<8>(image_beat + 1);
   }
 
   const bool long_batch = !ended;
@@ -58,23 +54,19 @@ void frame(hls::stream<Word>& merged, hls::stream<Flags>& flags, hls::stream<Bea
            uint32_t mode) {
   const bool with_features = (mode & spec::MODE_FEATURES) != 0;
   const ap_uint<8> image_beats = spec::RESULT_BEATS + (with_features ? spec::FEATURE_BEATS : 0);
-  const BatchCount beats = fabric::batch_output_beats(num_images, with_features);
-  const BatchCount last_beat = beats - 1;
-  ap_uint<8> image_beat = 0;
 
 each_beat:
-  for (BatchCount beat = 0; beat < beats; ++beat) {
+  for (BatchPosition batch; !batch.is(num_images, 0); batch.advance(image_beats)) {
     VITIS(HLS pipeline II=1)
     Word word = merged.read();
-    const bool image_ends = image_beat == image_beats - 1;
+    const bool image_ends = batch.image_ends(image_beats);
     if (image_ends) word |= Word(flags.read()) << (spec::BEAT_BITS - FLAGS_BITS);
     Beat sent;
     sent.data = word;
     sent.keep = -1;
     sent.strb = -1;
-    sent.last = beat == last_beat;
+    sent.last = image_ends && batch.images == num_images - 1;
     results.write(sent);
-    image_beat = image_ends ? ap_uint<8>(0) : ap_uint<8>(image_beat + 1);
   }
 }
 

@@ -30,24 +30,23 @@ static_assert(TOKEN_BITS <= PHASES * spec::BEAT_BITS, "a token must leave in the
 void pack_features(hls::stream<Token>& feature_tokens, hls::stream<Word>& features, uint32_t num_images,
                    uint32_t mode) {
   const bool enabled = (mode & spec::MODE_FEATURES) != 0;
-  const BatchCount steps = enabled ? batch_count(num_images, IMAGE_STEPS) : BatchCount(0);
-  const BatchCount iterations = steps + (HAS_PARTIAL_BEAT && steps != 0 ? 1 : 0);
+  const uint32_t images = enabled ? num_images : 0;
+  const int lag = HAS_PARTIAL_BEAT && images != 0 ? 1 : 0;
 
   ap_uint<PENDING_BITS> pending = 0;
   ap_uint<3> pending_units = 0;
-  ap_uint<8> image_step = 0;
   ap_uint<2> phase = 0;
 
 each_step:
-  for (BatchCount step = 0; step < iterations; ++step) {
+  for (BatchPosition batch; !batch.is(images, lag); batch.advance(IMAGE_STEPS)) {
     VITIS(HLS pipeline II=1)
-    const bool partial = HAS_PARTIAL_BEAT && image_step == 0 && step != 0;
+    const bool partial = HAS_PARTIAL_BEAT && batch.step == 0 && batch.images != 0;
     const Word partial_beat = pending.range(spec::BEAT_BITS - 1, 0);
     if (partial) {
       pending = 0;
       pending_units = 0;
     }
-    if (phase == 0 && step < steps) {
+    if (phase == 0 && batch.images != images) {
       pending |= ap_uint<PENDING_BITS>(feature_tokens.read()) << int(pending_units * UNIT);
       pending_units += TOKEN_BITS / UNIT;
     }
@@ -59,7 +58,6 @@ each_step:
       pending_units -= spec::BEAT_BITS / UNIT;
     }
     phase = phase == PHASES - 1 ? ap_uint<2>(0) : ap_uint<2>(phase + 1);
-    image_step = image_step == IMAGE_STEPS - 1 ? ap_uint<8>(0) : ap_uint<8>(image_step + 1);
   }
 }
 
@@ -68,14 +66,11 @@ void merge(hls::stream<Word>& features, hls::stream<Word>& records, hls::stream<
   const bool with_features = (mode & spec::MODE_FEATURES) != 0;
   const ap_uint<8> feature_beats = with_features ? spec::FEATURE_BEATS : 0;
   const ap_uint<8> image_beats = feature_beats + spec::RESULT_BEATS;
-  const BatchCount beats = batch_output_beats(num_images, with_features);
-  ap_uint<8> image_beat = 0;
 
 each_beat:
-  for (BatchCount beat = 0; beat < beats; ++beat) {
+  for (BatchPosition batch; !batch.is(num_images, 0); batch.advance(image_beats)) {
     VITIS(HLS pipeline II=1)
-    merged.write(image_beat < feature_beats ? features.read() : records.read());
-    image_beat = image_beat == image_beats - 1 ? ap_uint<8>(0) : ap_uint<8>(image_beat + 1);
+    merged.write(batch.step < feature_beats ? features.read() : records.read());
   }
 }
 

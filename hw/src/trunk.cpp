@@ -29,6 +29,7 @@ constexpr int REACH = PADDING * ROW_GROUPS + 1;               // groups from the
 constexpr int LAG_BEATS = (REACH + GROUPS - 1) / GROUPS;      // from the newest beat to the convolved one
 constexpr int WINDOW = LAG_BEATS * GROUPS + GROUPS + REACH;   // groups held
 constexpr int TOKEN_LAG_BEATS = GROUPS == 1 ? 0 : ROW_GROUPS / GROUPS;
+constexpr int LAG = LAG_BEATS + TOKEN_LAG_BEATS;              // from the newest beat to the token
 constexpr int TOKEN_LAG_GROUPS = GROUPS == 1 ? 1 : ROW_GROUPS;
 constexpr int POSITION_BITS = CHANNELS * spec::ACTIVATION_BITS;
 constexpr int TOKEN_ACTIVATIONS = spec::TOKEN_POSITIONS * CHANNELS;
@@ -40,6 +41,7 @@ static_assert(GROUPS == 1 || GROUPS == 2, "a beat holds one or two groups");
 static_assert(SIDE % GROUP == 0, "no group may straddle two rows");
 static_assert(GROUP >= PADDING, "a group's neighbours must reach over the padding");
 static_assert(spec::POOL == 2 && spec::TOKEN_POSITIONS * spec::POOL == GROUP, "a token pools one group of two rows");
+static_assert(LAG < spec::IMAGE_BEATS, "the batch's end must not be an image's");
 static_assert(TOKEN_ACTIVATIONS * spec::ACTIVATION_BITS <= 64, "a token must fit its stream");
 
 // Where a group stands in its image; it wraps from image to image.
@@ -126,8 +128,6 @@ positions:
 
 void trunk(hls::stream<Word>& words, hls::stream<Token>& tokens, hls::stream<Token>& feature_tokens,
            uint32_t num_images, uint32_t mode) {
-  const BatchCount beats = batch_count(num_images, spec::IMAGE_BEATS);
-  const BatchCount iterations = beats + LAG_BEATS + TOKEN_LAG_BEATS;
   const bool with_features = (mode & spec::MODE_FEATURES) != 0;
 
   uint32_t window[WINDOW] = {0};  // pixel groups, the newest first
@@ -143,9 +143,9 @@ void trunk(hls::stream<Word>& words, hls::stream<Token>& tokens, hls::stream<Tok
   ap_uint<4> pair_beat = (START / GROUPS) % ROW_PAIR_BEATS;  // beat of the convolved groups in their row pair
 
 each_beat:
-  for (BatchCount beat = 0; beat < iterations; ++beat) {
+  for (BatchPosition batch; !batch.is(num_images, LAG); batch.advance(spec::IMAGE_BEATS)) {
     VITIS(HLS pipeline II=1)
-    const Word word = beat < beats ? words.read() : Word(0);
+    const Word word = batch.images != num_images ? words.read() : Word(0);
 
   shift_window:
     BAMBU(HLS unroll)
@@ -197,7 +197,7 @@ each_beat:
     const ap_uint<3> index = odd_row ? ap_uint<3>(pair_beat - FIRST_BEAT)
                                      : ap_uint<3>(pair_beat + ROW_PAIR_BEATS - FIRST_BEAT);
     const Token token = GROUPS == 1 ? pooled[0] : pooled[index];
-    if (beat >= LAG_BEATS + TOKEN_LAG_BEATS && (GROUPS == 2 || odd_row)) {
+    if (batch.is_past(LAG) && (GROUPS == 2 || odd_row)) {
       tokens.write(token);
       if (with_features) feature_tokens.write(token);
     }
