@@ -11,15 +11,19 @@ void first_exit_core(hls::stream<spec::Word>& words, hls::stream<spec::Word>& me
   VITIS(HLS dataflow)
   hls::stream<fabric::Token> tokens;
   VITIS(HLS stream variable=tokens depth=FIRST_EXIT_DEPTH_TOKENS)
+  VITIS(HLS bind_storage variable=tokens type=fifo impl=srl)
   hls::stream<fabric::Token> feature_tokens;
   VITIS(HLS stream variable=feature_tokens depth=FIRST_EXIT_DEPTH_FEATURE_TOKENS)
+  VITIS(HLS bind_storage variable=feature_tokens type=fifo impl=srl)
   hls::stream<fabric::Token> pooled;
   VITIS(HLS stream variable=pooled depth=FIRST_EXIT_DEPTH_POOLED)
+  VITIS(HLS bind_storage variable=pooled type=fifo impl=srl)
   hls::stream<fabric::Word> features;
   VITIS(HLS stream variable=features depth=FIRST_EXIT_DEPTH_FEATURES)
   VITIS(HLS bind_storage variable=features type=fifo impl=srl)
   hls::stream<fabric::Word> records;
   VITIS(HLS stream variable=records depth=FIRST_EXIT_DEPTH_RECORDS)
+  VITIS(HLS bind_storage variable=records type=fifo impl=srl)
 
   fabric::trunk(words, tokens, feature_tokens, num_images, mode);
   fabric::branch(tokens, pooled, num_images);

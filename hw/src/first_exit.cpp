@@ -75,10 +75,13 @@ void run_batch(hls::stream<Beat>& images, hls::stream<Beat>& results, uint32_t n
   VITIS(HLS dataflow)
   hls::stream<Word> words;
   VITIS(HLS stream variable=words depth=FIRST_EXIT_DEPTH_WORDS)
+  VITIS(HLS bind_storage variable=words type=fifo impl=srl)
   hls::stream<Word> merged;
   VITIS(HLS stream variable=merged depth=FIRST_EXIT_DEPTH_MERGED)
+  VITIS(HLS bind_storage variable=merged type=fifo impl=srl)
   hls::stream<Flags> flags;
   VITIS(HLS stream variable=flags depth=FIRST_EXIT_DEPTH_FLAGS)
+  VITIS(HLS bind_storage variable=flags type=fifo impl=srl)
 
   unframe(images, words, flags, num_images, images_done, error_flags);
   first_exit_core(words, merged, num_images, mode);

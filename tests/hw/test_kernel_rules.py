@@ -39,8 +39,8 @@ def test_an_array_that_is_not_partitioned_breaks_a_rule(name: str, line: str, va
     assert any(f"{name}: the array {variable} is not" in sentence for sentence in changed(name, line, ""))
 
 
-@pytest.mark.parametrize(("name", "line", "variable"), pragmas("stream"))
-def test_a_stream_without_a_depth_breaks_a_rule(name: str, line: str, variable: str) -> None:
+@pytest.mark.parametrize(("name", "line", "variable"), pragmas("stream") + pragmas("bind_storage"))
+def test_a_stream_without_a_depth_or_a_kind_of_memory_breaks_a_rule(name: str, line: str, variable: str) -> None:
     assert any(f"{name}: the stream {variable} is not" in sentence for sentence in changed(name, line, ""))
 
 

@@ -51,14 +51,17 @@ def _arrays(code: str) -> Iterator[str]:
 
 
 def _streams(code: str) -> Iterator[str]:
-    """FIFOs are as deep as the specification says."""
+    """FIFOs are as deep as the specification says, and shift registers however deep that is."""
     lines = code.splitlines()
     for number, line in enumerate(lines):
         if found := _STREAM.match(line):
             name = found[1]
-            pragma = f"VITIS(HLS stream variable={name} depth=FIRST_EXIT_DEPTH_{name.upper()})"
-            if pragma not in map(str.strip, lines[number + 1 : number + 3]):
-                yield f"the stream {name} is not followed by {pragma}"
+            pragmas = [
+                f"VITIS(HLS stream variable={name} depth=FIRST_EXIT_DEPTH_{name.upper()})",
+                f"VITIS(HLS bind_storage variable={name} type=fifo impl=srl)",
+            ]
+            if [following.strip() for following in lines[number + 1 : number + 3]] != pragmas:
+                yield f"the stream {name} is not followed by {' '.join(pragmas)}"
 
 
 def _constants(code: str) -> Iterator[str]:
