@@ -261,7 +261,6 @@ def _tcl_lines(model: Model) -> Iterator[str]:
     for name, value in {
         "build_id": f"0x{model.build_id:08x}",
         "network": model.network,
-        "magic": f"0x{_spec.MAGIC:08x}",
         "interface_version": _spec.INTERFACE_VERSION,
         "overlay_name": _spec.OVERLAY_NAME,
         "kernel_name": _spec.KERNEL_NAME,
@@ -276,8 +275,6 @@ def _tcl_lines(model: Model) -> Iterator[str]:
         "interrupt_range": f"0x{_spec.INTERRUPT_RANGE:x}",
         "beat_bits": model.spec.beat_bits,
         "pixels_per_beat": model.spec.pixels_per_beat,
-        "image_beats": model.spec.image_beats,
-        "register_address_bits": _spec.REGISTER_ADDRESS_BITS,
         "default_board": _spec.DEFAULT_BOARD.name,
     }.items():
         yield f"    variable {name} {value}"

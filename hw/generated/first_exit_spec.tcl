@@ -3,7 +3,6 @@
 namespace eval spec {
     variable build_id 0xa3a4ab5b
     variable network lenet5-2exit
-    variable magic 0x45455950
     variable interface_version 1
     variable overlay_name first_exit
     variable kernel_name first_exit
@@ -18,8 +17,6 @@ namespace eval spec {
     variable interrupt_range 0x10000
     variable beat_bits 64
     variable pixels_per_beat 8
-    variable image_beats 98
-    variable register_address_bits 7
     variable default_board pynq-z2
     variable registers [dict create]
     dict set registers CTRL [dict create offset 0x00 access read-write]

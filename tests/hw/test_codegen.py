@@ -147,6 +147,15 @@ def reachable_ends(layer: FabricLayer, layer_weights: LayerWeights) -> list[int]
 # Tcl -----------------------------------------------------------------------------------------------------------------
 
 
+def test_every_variable_for_tcl_is_read_by_a_script() -> None:
+    scripts = "".join(path.read_text() for path in COMMITTED.parent.rglob("*.tcl") if path.parent != COMMITTED)
+    variables = re.findall(
+        r"^    variable (\w+)", codegen.generated(models.random_model(1))[codegen.SPEC_TCL], re.MULTILINE
+    )
+    assert len(variables) > 10
+    assert [name for name in variables if not re.search(rf"\bget {name}\b", scripts)] == []
+
+
 @pytest.mark.skipif(shutil.which("tclsh") is None, reason="no tclsh; install the package tcl")
 def test_tcl_reads_the_same_numbers(tmp_path: Path, random_model: Callable[..., Model]) -> None:
     model = random_model(4, Spec(pixels_per_beat=4))
