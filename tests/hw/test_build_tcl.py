@@ -438,6 +438,20 @@ def test_a_failed_implementation_publishes_nothing(shared, tmp_path, vivado, mes
     assert published(tmp_path / "out") == []
 
 
+@pytest.mark.parametrize(("run", "step"), [("synth_1", "synth_design"), ("impl_1", "place_design")])
+def test_a_failed_run_names_its_log_where_vivado_raises_too(shared, tmp_path, run, step):
+    vivado = {f"status.{run}": f"{step} ERROR", "wait_raises": "1"}
+    error = shared.build("--out", str(tmp_path / "out"), compare=False, vivado=vivado).error
+    found = re.search(rf"{run} ended with '{step} ERROR', .*Run '{run}' failed. \(log: (.*)/runme\.log\)", error)
+    assert found and found[1].endswith(f".runs/{run}")
+    assert published(tmp_path / "out") == []
+
+
+def test_a_run_that_misses_timing_is_judged_by_its_slack_where_vivado_raises_too(shared, tmp_path):
+    vivado = {"setup": "-0.1", "status.impl_1": "route_design Complete, Failed Timing!", "wait_raises": "1"}
+    assert "the setup slack is -0.1 ns" in shared.build("--out", str(tmp_path), compare=False, vivado=vivado).error
+
+
 def test_an_error_that_no_check_foresaw_is_one_line_with_its_trace_in_a_file(checkout):
     checkout.edit(DESIGN, "    validate_bd_design\n", "    error first\\nsecond\n")
     error = checkout.build("--stage", "design", compare=False).error

@@ -581,6 +581,7 @@ proc vivado::wait_on_run {run} {
     variable state
     require {[dict get $state launched] eq $run} "$run was not launched"
     dict set state $run [setting status.$run "[dict get $state launched_to] Complete!"]
+    require {![setting wait_raises 0] || [string match "*Complete*" [dict get $state $run]]} "Run '$run' failed."
 }
 
 proc vivado::open_run {run} {
