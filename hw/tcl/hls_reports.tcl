@@ -3,6 +3,10 @@
 namespace eval hls_reports {
     # Names of the control registers in the generated driver header.
     variable control_names {CTRL AP_CTRL GIER GIE IP_IER IER IP_ISR ISR}
+
+    # Loops by label that run at most once a batch, behind its last image: neither their interval nor their depth
+    # changes the rate or fills a FIFO.
+    variable behind_the_images {drain}
 }
 
 proc hls_reports::contents {path} {
@@ -101,10 +105,12 @@ proc hls_reports::process_of {module processes} {
     return ""
 }
 
-# A beat a clock needs that every loop which is left in the circuit starts an iteration in every clock: one that does not
-# is an error. A pipeline deeper than `depths` has it by process is a warning: the FIFOs were sized for those, and the
-# clocks of a batch were told with them. Returns the deepest pipeline that was found of each process.
+# A beat a clock needs that every loop which runs while images come starts an iteration in every clock: one that does
+# not is an error, and a warning behind the images. A pipeline deeper than `depths` has it by process is a warning: the
+# FIFOs were sized for those, and the clocks of a batch were told with them. Returns the deepest pipeline that was found
+# of each process.
 proc hls_reports::check_rate {solution depths} {
+    variable behind_the_images
     set found {}
     set loops 0
     foreach report [lsort [glob -nocomplain [file join $solution syn report *_csynth.xml]]] {
@@ -113,9 +119,14 @@ proc hls_reports::check_rate {solution depths} {
             incr loops
             if {$interval ne "1"} {
                 set reached [expr {[string is integer -strict $interval] ? "every $interval clocks" : "unpipelined"}]
-                failure::raise "loop $loop runs $reached;\
-                    the specified rate needs an iteration in every clock ($report)"
+                if {$loop ni $behind_the_images} {
+                    failure::raise "loop $loop runs $reached;\
+                        the specified rate needs an iteration in every clock ($report)"
+                }
+                puts stderr "warning: loop $loop runs $reached; it runs only behind a batch that is too long, and does\
+                    not change the rate ($report)"
             }
+            if {$loop in $behind_the_images} continue
             if {$process ne "" && [string is integer -strict $depth]} {
                 set deepest [expr {[dict exists $found $process] ? [dict get $found $process] : 0}]
                 dict set found $process [expr {max($deepest, $depth)}]

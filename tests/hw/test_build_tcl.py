@@ -386,19 +386,31 @@ def test_a_register_elsewhere_than_specified_is_named(shared, offset, message):
     assert message in shared.build("--stage", "hls", compare=False, hls={"offset.mode": offset}).error
 
 
-def first_loop() -> str:
-    """The label of a pipelined loop of the kernel."""
-    source = (recording.REPOSITORY / "hw" / "src" / "first_exit.cpp").read_text()
-    found = re.search(r"^\s*(\w+):\n.*\n.*pipeline II=1", source, re.MULTILINE)
-    assert found
-    return found[1]
+def pipelined_loops() -> set[str]:
+    """The labels of the kernel's pipelined loops."""
+    sources = (recording.REPOSITORY / "hw" / "src").glob("*.cpp")
+    pattern = re.compile(r"^\s*(\w+):\n.*\n.*pipeline II=1", re.MULTILINE)
+    return {label for source in sources for label in pattern.findall(source.read_text())}
+
+
+#: Runs only after a batch whose end comes too late.
+DRAIN = "drain"
 
 
 @pytest.mark.parametrize(("interval", "message"), [("2", "runs every 2 clocks"), ("none", "runs unpipelined")])
-def test_a_loop_that_misses_its_rate_is_named(shared, interval, message):
-    loop = first_loop()
+@pytest.mark.parametrize("loop", sorted(pipelined_loops() - {DRAIN}))
+def test_a_loop_that_misses_its_rate_is_named(shared, loop, interval, message):
     error = shared.build("--stage", "hls", compare=False, hls={f"interval.{loop}": interval}).error
     assert f"loop {loop} {message}" in error
+
+
+@pytest.mark.parametrize(("interval", "message"), [("2", "runs every 2 clocks"), ("none", "runs unpipelined")])
+def test_a_loop_that_runs_behind_the_images_only_warns_of_its_interval(shared, interval, message):
+    assert DRAIN in pipelined_loops()
+    run = shared.build("--stage", "hls", compare=False, hls={f"interval.{DRAIN}": interval})
+    (warning,) = run.errors.splitlines()[1:]
+    assert run.status == 0
+    assert warning.startswith(f"warning: loop {DRAIN} {message}")
 
 
 @pytest.mark.parametrize("process", _spec.PIPELINE_DEPTHS)
