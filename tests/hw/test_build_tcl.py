@@ -124,6 +124,26 @@ def test_a_port_of_the_larger_processor_that_stays_on_breaks_a_rule(checkout):
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "violation"),
+    [
+        ("            exclude_bd_addr_seg -target_address_space $space $segment\n", "",
+         "processing_system/SAXIGP2/HP0_QSPI is neither assigned in axi_dma/Data_S2MM nor excluded from it"),
+        ("    place_memory $dma/M_AXI_MM2S $family\n", "",
+         "processing_system/SAXIGP2/HP0_DDR_LOW is neither assigned in axi_dma/Data_MM2S nor excluded from it"),
+        ("    place_registers $kernel/$registers [dict get $addresses kernel_address] [spec::get kernel_range]\n", "",
+         "first_exit/s_axi_control/Reg is neither assigned in processing_system/Data nor excluded from it"),
+        ("        if {$segment ne $memory} {\n", "        if {1} {\n",
+         "processing_system/SAXIGP2/HP0_DDR_LOW is assigned in axi_dma/Data_MM2S and excluded from it"),
+    ],
+)  # fmt: skip
+def test_a_segment_that_is_not_either_assigned_or_excluded_breaks_a_rule(checkout, old, new, violation):
+    checkout.edit(DESIGN, old, new)
+    run = checkout.build("--board", "zcu104", "--stage", "design", compare=False)
+    assert run.status == 0, run.errors
+    assert violation in design_rules.violations(run.design, checkout.spec, BOARDS["zcu104"])
+
+
+@pytest.mark.parametrize(
     ("file", "old", "new", "message"),
     [
         (DESIGN, "CONFIG.c_micro_dma", "CONFIG.c_mikro_dma", "axi_dma has no parameter CONFIG.c_mikro_dma"),

@@ -66,10 +66,28 @@ proc design::details {ports} {
         lappend spaces [list o [list space [list s $space] master [list s $master] segment [list s $segment] \
             base [list n $base] range [list n $range]]]
     }
+    set excluded {}
+    foreach pair $vivado::excluded {
+        lassign $pair space segment
+        lappend excluded [list o [list space [list s $space] segment [list s $segment]]]
+    }
+    # What an address could be given to: each space with the master that sees it, each segment with the slave behind it.
+    set seen {}
+    set offered {}
+    foreach cell [dict keys $vivado::cells] {
+        dict for {interface space} [dict get [vivado::ip_of $cell] spaces] {
+            dict set seen $cell/[lindex $space 0] [list s $cell/$interface]
+        }
+        dict for {interface segments} [dict get [vivado::ip_of $cell] segments] {
+            foreach segment $segments {
+                dict set offered $cell/[lindex $segment 0] [list s $cell/$interface]
+            }
+        }
+    }
     set state {}
     foreach name {validated saved} {
         dict set state $name [list n [expr {[dict get $vivado::state $name] ? "true" : "false"}]]
     }
     return [list o [concat [list interfaces [list o $interfaces] pins [list o $pins] ports [list o $ports] \
-        spaces [list a $spaces]] $state]]
+        spaces [list a $spaces] excluded [list a $excluded] seen [list o $seen] offered [list o $offered]] $state]]
 }

@@ -24,6 +24,7 @@ def violations(design: Design, spec: Spec, board: Board) -> list[str]:
         *_memory_width(design),
         *_interrupts(design),
         *_addresses(design, board),
+        *_segments(design),
         *_dma(design),
         *_finished(design),
     ]
@@ -175,6 +176,19 @@ def _addresses(design: Design, board: Board) -> Iterator[str]:
 def _slave(design: Design, segment: str) -> str:
     """The slave interface of an address segment: the one of its cell that the design gives an address."""
     return next(entry["slave"] for entry in design["addresses"] if cell_of(entry["slave"]) == cell_of(segment))
+
+
+def _segments(design: Design) -> Iterator[str]:
+    """Vivado warns critically of a segment that a master reaches and that has neither an address nor none by wish."""
+    details = design["details"]
+    assigned = {(entry["space"], entry["segment"]) for entry in details["spaces"]}
+    excluded = {(entry["space"], entry["segment"]) for entry in details["excluded"]}
+    for space, master in details["seen"].items():
+        for segment, slave in details["offered"].items():
+            if _reaches(design, master, slave) and (space, segment) not in assigned | excluded:
+                yield f"{segment} is neither assigned in {space} nor excluded from it"
+    for space, segment in sorted(assigned & excluded):
+        yield f"{segment} is assigned in {space} and excluded from it"
 
 
 def _dma(design: Design) -> Iterator[str]:
