@@ -21,6 +21,15 @@ SHAPE = (IMAGE_SIDE, IMAGE_SIDE)
 #: Largest picture that is decoded: a photo of 24 megapixels. A file may claim anything, and a board has 512 MB.
 MAX_PICTURE_PIXELS = 24_000_000
 
+#: Longest side: that of a JPEG. To scale a picture takes memory by its sides as well.
+MAX_PICTURE_SIDE = 65_535
+
+#: Scans of a progressive JPEG; each of them is a pass over the whole picture, and a usual file has about ten.
+MAX_SCANS = 100
+
+#: The marker that begins a scan. Within one, a byte FF is always followed by 00.
+_START_OF_SCAN = b"\xff\xda"
+
 #: What is read. Pillow knows more, some of which run other programs (EPS) or have no size of their own.
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "PPM", "WEBP")
 
@@ -42,8 +51,8 @@ def to_images(
     Parameters
     ----------
     images
-        A uint8 array (28, 28) or (N, 28, 28); a PIL image; a path to a picture of one of the :data:`FORMATS`, of an
-        animation the first frame; or a list of such single images.
+        A uint8 array (28, 28) or (N, 28, 28), or what NumPy makes one of, as a tensor of PyTorch; a PIL image; a path
+        to a picture of one of the :data:`FORMATS`, of an animation the first frame; or a list of such single images.
     unit_floats
         Accept float arrays, whose values must lie in 0 to 1; they are multiplied by 255 and rounded.
     fit
@@ -63,14 +72,28 @@ def to_images(
     """
     if isinstance(images, (Image.Image, str, os.PathLike)):
         return _picture(images, fit, invert)[None]
+    if isinstance(images, np.ma.MaskedArray):
+        raise InputError("images are a masked array; say what its masked pixels are: images.filled(0)")
     if isinstance(images, np.ndarray):
         return _array(images, unit_floats, fit, invert)
-    if isinstance(images, Iterable) and not isinstance(images, (bytes, dict)):
+    if hasattr(images, "__array__"):
+        return _array(_as_array(images), unit_floats, fit, invert)
+    if isinstance(images, Iterable) and not isinstance(images, (bytes, bytearray, memoryview, dict)):
         items = list(images)
         if not items:
             raise InputError("no image given; a batch holds at least one")
-        return np.concatenate([to_images(item, unit_floats=unit_floats, fit=fit, invert=invert) for item in items])
+        try:
+            return np.concatenate([to_images(item, unit_floats=unit_floats, fit=fit, invert=invert) for item in items])
+        except RecursionError:
+            raise InputError("a list of images holds itself") from None
     raise InputError(f"an image is {type(images).__name__}; give a uint8 array, a PIL image, a path, or a list of them")
+
+
+def _as_array(images: Any) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(images)
+    except Exception as error:  # another library's: a tensor that is on a GPU, or needs its gradient
+        raise InputError(f"NumPy cannot read images of {type(images).__name__} ({error})") from error
 
 
 def _array(array: npt.NDArray[Any], unit_floats: bool, fit: bool, invert: bool) -> npt.NDArray[np.uint8]:
@@ -80,7 +103,9 @@ def _array(array: npt.NDArray[Any], unit_floats: bool, fit: bool, invert: bool) 
         raise InputError(f"images have shape {array.shape}; it must be (28, 28) or (N, 28, 28)")
     if array.size == 0:
         raise InputError("no image given; a batch holds at least one")
-    if np.issubdtype(array.dtype, np.floating):
+    if array.dtype == np.uint8:
+        pass
+    elif np.issubdtype(array.dtype, np.floating):
         if not unit_floats:
             raise InputError(
                 f"images are {array.dtype}; give uint8 0 to 255, or say unit_floats=True if they are floats in 0 to 1"
@@ -89,7 +114,7 @@ def _array(array: npt.NDArray[Any], unit_floats: bool, fit: bool, invert: bool) 
         if not (low >= 0 and high <= 1):  # written so that NaN fails too
             raise InputError(f"float images reach from {low} to {high}; with unit_floats they must lie in 0 to 1")
         array = np.rint(array * 255).astype(np.uint8)
-    elif array.dtype != np.uint8:
+    else:
         raise InputError(f"images are {array.dtype}; give uint8 0 to 255")
     if invert:
         array = np.invert(array)
@@ -109,6 +134,8 @@ def _picture(source: Image.Image | str | os.PathLike[str], fit: bool, invert: bo
             with warnings.catch_warnings():
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
                 with Image.open(path, formats=FORMATS) as picture:
+                    if picture.format == "JPEG":
+                        _check_scans(path)
                     pixels = _grey(picture, name, fit)
     except InputError:
         raise
@@ -133,8 +160,7 @@ def _grey(picture: Image.Image, name: str, any_size: bool) -> npt.NDArray[np.uin
             f"{name} has {picture.width} x {picture.height} pixels; it must be 28 x 28, "
             "or say fit=True (--fit) to have it scaled and centred"
         )
-    if not 1 <= picture.width * picture.height <= MAX_PICTURE_PIXELS:
-        raise InputError(f"{name} has {picture.width} x {picture.height} pixels; 1 to {MAX_PICTURE_PIXELS} are read")
+    _check_size(name, picture.width, picture.height)
     orientation = picture.getexif().get(_ORIENTATION, 1)  # Pillow 9 reads that of a TIFF only before its pixels
     picture.load()
     deep = picture.mode.startswith("I") or picture.mode == "F"
@@ -143,6 +169,23 @@ def _grey(picture: Image.Image, name: str, any_size: bool) -> npt.NDArray[np.uin
     grey = Image.fromarray(pixels)
     grey.getexif()[_ORIENTATION] = orientation
     return np.array(ImageOps.exif_transpose(grey) or grey)
+
+
+def _check_size(name: str, width: int, height: int) -> None:
+    if not 1 <= width * height <= MAX_PICTURE_PIXELS or max(width, height) > MAX_PICTURE_SIDE:
+        raise InputError(
+            f"{name} has {width} x {height} pixels; 1 to {MAX_PICTURE_PIXELS} are read, and {MAX_PICTURE_SIDE} a side"
+        )
+
+
+def _check_scans(path: Path) -> None:
+    scans, before = 0, b""
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            scans += (before + block).count(_START_OF_SCAN)
+            before = block[-1:] if block.endswith(_START_OF_SCAN[:1]) else b""
+    if scans > MAX_SCANS:
+        raise InputError(f"{path} has {scans} scans; a JPEG of up to {MAX_SCANS} is read")
 
 
 def _strips(picture: Image.Image) -> Iterator[Image.Image]:
@@ -186,7 +229,13 @@ def fit_ink(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     Returns
     -------
     uint8 array (28, 28); all black if there is no ink.
+
+    Raises
+    ------
+    InputError
+        More pixels, or a longer side, than are read.
     """
+    _check_size("the image", pixels.shape[1], pixels.shape[0])
     rows, columns = np.flatnonzero(pixels.any(1)), np.flatnonzero(pixels.any(0))
     if not rows.size:
         return np.zeros(SHAPE, np.uint8)

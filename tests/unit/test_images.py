@@ -29,6 +29,22 @@ def picture_bytes(picture: Image.Image, kind: str, **options: object) -> bytes:
     return content.getvalue()
 
 
+class Tensor:
+    """What another library's arrays are like: of a type of its own, and one of NumPy's when asked."""
+
+    def __init__(self, content: np.ndarray | Exception) -> None:
+        self.content = content
+
+    def __array__(self, dtype: object = None, copy: object = None) -> np.ndarray:
+        if isinstance(self.content, Exception):
+            raise self.content
+        return self.content
+
+
+endless: list[object] = []
+endless.append(endless)
+
+
 # Arrays --------------------------------------------------------------------------------------------------------------
 
 
@@ -38,6 +54,7 @@ def test_uint8_arrays_are_taken_as_they_are(array: np.ndarray) -> None:
     assert np.array_equal(to_images(array[0]), array[:1])
     assert np.array_equal(to_images(list(array)), array)
     assert np.array_equal(to_images([array, array[0]]), np.concatenate([array, array[:1]]))
+    assert np.array_equal(to_images(Tensor(array)), array)
     assert np.shares_memory(to_images(array), array), "no copy where none is needed"
 
 
@@ -73,6 +90,12 @@ def test_any_array_gives_images_or_an_input_error(array: np.ndarray, unit_floats
         (b"bytes", "an image is bytes"),
         ({"a": 1}, "an image is dict"),
         ([[0, 1], [2, 3]], "an image is int"),
+        (memoryview(bytes(784)), "an image is memoryview"),
+        (bytearray(784), "an image is bytearray"),
+        (np.ma.masked_array(GRADIENT, GRADIENT > 99), "masked array"),
+        (endless, "holds itself"),
+        (Tensor(RuntimeError("it is on a GPU")), r"NumPy cannot read images of Tensor \(it is on a GPU\)"),
+        (Tensor(np.zeros((28, 28))), "say unit_floats=True"),
     ],
 )
 def test_what_is_no_image_is_refused(given: object, message: str) -> None:
@@ -267,12 +290,33 @@ def bomb(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(9))) + chunk(b"IEND", b"")
 
 
-@pytest.mark.parametrize("size", [(6000, 4001), (10_000, 10_000), (30_000, 30_000)])
+@pytest.mark.parametrize("size", [(6000, 4001), (10_000, 10_000), (30_000, 30_000), (65_536, 1), (1, 24_000_000)])
 def test_a_picture_that_claims_to_be_huge_is_refused_unread(tmp_path: Path, size: tuple[int, int]) -> None:
     path = tmp_path / "bomb.png"
     path.write_bytes(bomb(*size))
     with pytest.raises(InputError, match=r"bomb.png (has|is too large)"):
         to_images(path, fit=True)
+
+
+@pytest.mark.parametrize("shape", [(1, 65_536), (65_536, 1), (4899, 4899)])
+def test_an_array_that_is_too_large_to_scale_is_refused(shape: tuple[int, int]) -> None:
+    pixels = np.broadcast_to(np.uint8(1), shape)
+    for call in (lambda: images.fit_ink(pixels), lambda: to_images(pixels, fit=True)):
+        with pytest.raises(InputError, match=f"{shape[1]} x {shape[0]} pixels"):
+            call()
+
+
+def test_a_jpeg_of_very_many_scans_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    plain = picture_bytes(Image.fromarray(GRADIENT), "JPEG", progressive=True)
+    start, end = plain.index(b"\xff\xda"), plain.index(b"\xff\xd9")
+    path = tmp_path / "slow.jpg"
+    for repetitions, ok in ((1, True), (images.MAX_SCANS, False)):
+        path.write_bytes(plain[:start] + repetitions * plain[start:end] + plain[end:])
+        if ok:
+            assert to_images(path).shape == (1, 28, 28)
+        else:
+            with pytest.raises(InputError, match=rf"slow.jpg has \d+ scans; a JPEG of up to {images.MAX_SCANS}"):
+                to_images(path)
 
 
 def test_an_empty_picture_is_refused() -> None:
