@@ -11,6 +11,8 @@ import collections
 import itertools
 import json
 import math
+import os
+import shutil
 import tempfile
 import threading
 import weakref
@@ -140,9 +142,9 @@ class SimulatedDevice(Device):
             )
         self._uio = SimulatedUio(number, self._look_at_interrupt)
         self._closed = False
-        self._directory = tempfile.TemporaryDirectory(prefix="pynq_ee_")
-        self.state_directory = self._directory.name
-        path = Path(self._directory.name) / f"{spec.OVERLAY_NAME}.bit"
+        self.state_directory = tempfile.mkdtemp(prefix="pynq_ee_")
+        self._remove_directory = weakref.finalize(self, _remove, self.state_directory, os.getpid())
+        path = Path(self.state_directory) / f"{spec.OVERLAY_NAME}.bit"
         self.bitfile = str(bitfile.write(path, spec.OVERLAY_NAME, self._board.part, b"simulated", model.build_id))
         hwh.write(design or hwh.recorded_design(board, model.spec.beat_bits), path.with_suffix(".hwh"))
 
@@ -400,13 +402,19 @@ class SimulatedDevice(Device):
         self._uio.close()
         for bo in list(self._buffers):
             bo.free()
-        self._directory.cleanup()
+        self._remove_directory()
 
     def __enter__(self) -> SimulatedDevice:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def _remove(directory: str, maker: int) -> None:
+    """Remove a directory, unless this process is a fork of the one that made it and still uses it."""
+    if os.getpid() == maker:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _correct_clocks(parser: Any) -> None:

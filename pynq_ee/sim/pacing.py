@@ -35,7 +35,8 @@ class Worker:
     """
 
     def __init__(self, name: str, settle: Callable[[], None]) -> None:
-        self.lock = threading.Condition(threading.RLock())
+        self.lock = threading.RLock()  # itself, and not the condition, whose release an interrupt can come before
+        self._changed = threading.Condition(self.lock)
         self.on_batch: Callable[[float, float, int], None] | None = None
         self._settle = settle
         self._failure: BaseException | None = None
@@ -51,7 +52,7 @@ class Worker:
     def wake(self) -> None:
         """Let the fabric look at what has changed; with the lock held."""
         self._woken = time.perf_counter()
-        self.lock.notify_all()
+        self._changed.notify_all()
 
     def check(self) -> None:
         """Raise what went wrong in the fabric, if anything did; with the lock held."""
@@ -63,7 +64,7 @@ class Worker:
         """Switch the fabric off, and wait until its thread has ended. May be called twice."""
         with self.lock:
             self._stopped = True
-            self.lock.notify_all()
+            self._changed.notify_all()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -77,7 +78,7 @@ class Worker:
                 except Exception as error:  # a kernel's: raised where the host touches a register next
                     self._failure = error
                 if not self._stopped:
-                    self.lock.wait()
+                    self._changed.wait()
 
     def paced(self, kernel: Kernel, seconds: Callable[[int, int], float], state: Callable[[], object]) -> Kernel:
         """A kernel that takes its time, with the lock free meanwhile.
@@ -102,7 +103,7 @@ class Worker:
                 self.lock.acquire()
             end = begin + seconds(images, mode) if result and images else begin  # an empty run only publishes
             while not self._stopped and state() == before and (left := end - time.perf_counter()) > 0:
-                self.lock.wait(left)
+                self._changed.wait(left)
             if self._stopped or state() != before:
                 raise RunLostError
             if result and images and self.on_batch:
