@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pynq_ee import bit_header, hardware_description, spec
-from pynq_ee.errors import DeviceError, IdentityError, OverlayError
+from pynq_ee.errors import DeviceError, IdentityError, InputError, OverlayError
 from pynq_ee.spec import BOARDS, DEFAULT_BOARD, Board
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -137,6 +137,8 @@ def check(bitfile: str | Path, board: Board, build_id: int | None = None) -> Pat
         A missing or damaged .bit or .hwh; files of two builds; another part than the board's; no DMA, no kernel, or a
         DMA whose length register is too short.
     """
+    if not isinstance(bitfile, (str, os.PathLike)):
+        raise InputError(f"an overlay is named by the path of its .bit, not by {type(bitfile).__name__}")
     bit = Path(bitfile)
     hwh = bit.with_suffix(".hwh")
     build = f"`{_BUILD} {board.name}`"

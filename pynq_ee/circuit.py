@@ -149,7 +149,7 @@ class Circuit:
         DeviceError
             This process is a fork of the one that drives the accelerator, or it has been closed.
         """
-        if not self._lock.held:
+        if not self.held:
             raise DeviceError(
                 "this process does not drive the accelerator: it was forked from the one that does, or the object was "
                 "closed; make another EarlyExitInference, here and after the fork"
@@ -219,6 +219,11 @@ class Circuit:
         self.dma.reset()
         self.check_identity()
         self.write("mode", self._mode)
+
+    @property
+    def held(self) -> bool:
+        """Whether this process may drive the DMA: not after :meth:`release`, nor in a fork."""
+        return self._lock.held
 
     def release(self) -> None:
         """Let others have the DMA. May be called twice."""

@@ -6,6 +6,9 @@ defect of the package.
 
 from __future__ import annotations
 
+import operator
+from typing import Any
+
 
 class PynqEEError(Exception):
     """Base of every error that pynq_ee raises on purpose."""
@@ -40,8 +43,53 @@ class DeviceError(PynqEEError):
 
 
 class TransferError(PynqEEError):
-    """A batch that the DMA or the fabric did not complete; the channels have been reset when this is raised."""
+    """A batch that the DMA or the fabric did not complete; the channels have been reset when this is raised.
+
+    Attributes
+    ----------
+    stage : str
+        What did not go well: ``sending images``, ``receiving results``, ``the kernel`` or ``checking results``. Empty
+        where it concerns no batch.
+    images_done : int or None
+        Whole images of the batch, by the kernel's count or the results that were checked; None where it was not asked.
+    bytes_moved : int or None
+        Bytes of results that the DMA wrote; None where it does not tell, as of a transfer that has not ended.
+    registers : dict of str to int
+        Those of the kernel and the status of both channels, as they stood before the reset.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        stage: str = "",
+        images_done: int | None = None,
+        bytes_moved: int | None = None,
+        registers: dict[str, int] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.stage = stage
+        self.images_done = images_done
+        self.bytes_moved = bytes_moved
+        self.registers = registers or {}
 
 
 class DeadlineError(TransferError, TimeoutError):
     """A batch that did not complete before its deadline; the channels have been reset when this is raised."""
+
+
+def whole_number(name: str, value: Any, least: int) -> int:
+    """An argument that counts something.
+
+    Raises
+    ------
+    InputError
+        It is no whole number, or less than ``least``.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise InputError(f"{name} is {value!r}; it must be a whole number, {least} or more")
+    return number

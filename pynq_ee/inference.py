@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from pynq_ee import bitfiles, exits, fabric, weights
 from pynq_ee.calibrate import Calibration, calibrate
-from pynq_ee.errors import DeviceError, InputError
+from pynq_ee.errors import DeviceError, InputError, whole_number
 from pynq_ee.governor import Held, hold
 from pynq_ee.images import SHAPE, to_images
 from pynq_ee.overlay import Accelerator
@@ -173,6 +173,7 @@ class EarlyExitInference:
             A transfer that failed, retries included. The next call starts afresh.
         """
         batch = to_images(images, unit_floats=unit_floats, fit=fit, invert=invert)
+        self._turns.give_way()
         with self._turns.lock:
             return concatenate(list(self._predict(_split(batch, self._capacity()))))
 
@@ -217,6 +218,7 @@ class EarlyExitInference:
         images: Iterable[Any],
         *,
         batch: int = 64,
+        overlap: bool = True,
         unit_floats: bool = False,
         fit: bool = False,
         invert: bool = False,
@@ -228,8 +230,11 @@ class EarlyExitInference:
         images
             Any iterable of what :meth:`classify` takes. It is read only as far as it is needed.
         batch
-            Images that are gathered before they are sent, at most ``images_per_transfer``. A prediction comes out
-            when the batch *after* its own has been sent, or the iterable ends.
+            Images that are gathered before they are sent, at most ``images_per_transfer``.
+        overlap
+            A prediction comes out when the batch *after* its own has been sent, or the iterable ends, so that host and
+            fabric work at the same time. False: before the iterable is asked for more. That is slower, but what a slow
+            source needs, or one that waits for the last prediction.
 
         The stream has the fabric only while it computes a prediction, not while the iterable or the caller works: other
         calls may come between.
@@ -240,10 +245,15 @@ class EarlyExitInference:
             One for each batch.
         """
         capacity = self._capacity()
-        if not 1 <= batch <= capacity:
+        if whole_number("batch", batch, least=1) > capacity:
             raise InputError(f"batch is {batch}; it must be 1 to {capacity} (images_per_transfer)")
+        if isinstance(images, np.ndarray) and images.ndim == len(SHAPE) + 1:
+            images = (images,)  # one item, not one each
         ready = (to_images(item, unit_floats=unit_floats, fit=fit, invert=invert) for item in images)
-        return self._predict(_gather(ready, batch))
+        chunks = self._give_way(_gather(ready, batch))
+        if overlap:
+            return self._predict(chunks)
+        return (prediction for chunk in chunks for prediction in self._predict([chunk]))
 
     def all_exits(self, images: Any) -> npt.NDArray[np.float32]:
         """Logits of every exit for every image, float32 (N, exits, 10): what thresholds are calibrated on."""
@@ -327,6 +337,12 @@ class EarlyExitInference:
         """Images that one transfer carries, of an object that is open."""
         self._check_open()
         return self._accelerator.slots[0].capacity
+
+    def _give_way(self, chunks: Iterable[npt.NDArray[np.uint8]]) -> Iterator[npt.NDArray[np.uint8]]:
+        """The chunks, each after coroutines that wait for their turn have had it."""
+        for chunk in chunks:
+            self._turns.give_way()
+            yield chunk
 
     def _predict(self, chunks: Iterable[npt.NDArray[np.uint8]]) -> Iterator[Prediction]:
         """The predictions of chunks, one each."""

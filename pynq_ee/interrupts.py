@@ -2,7 +2,8 @@
 
 pynq's ``Interrupt`` finds the pin, the interrupt controller and the UIO device of ``/dev`` in the *active* device,
 and reads the UIO device in the event loop that was current when it was opened. So it is made here when it first is
-awaited, for this device and in the loop that runs, and made anew for another loop.
+awaited, for this device and in the loop that runs, and made anew for another loop once that one has stopped. A loop of
+another thread, meanwhile, looks now and then.
 """
 
 from __future__ import annotations
@@ -53,9 +54,10 @@ class Completion:
     async def wait(self, seconds: float) -> None:
         """Return when the interrupt has come, after ``seconds``, or earlier: the caller looks at the registers."""
         loop = asyncio.get_running_loop()
-        if self._loop is not loop:
+        elsewhere = self._loop is not None and self._loop is not loop and self._loop.is_running()
+        if self._loop is not loop and not elsewhere:
             self._connect(loop)
-        if self._interrupt is None:
+        if self._interrupt is None or elsewhere:
             await asyncio.sleep(min(max(seconds, 0), POLL_SECONDS))
             return
         try:

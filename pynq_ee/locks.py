@@ -45,7 +45,8 @@ class DmaLock:
         directory = getattr(device, "state_directory", None) or _shared_directory()
         tag = re.sub(r"\W+", "-", str(getattr(device, "tag", "device")))
         self.path = Path(directory) / f"pynq_ee-{tag}-{address:x}.lock"
-        self._file: int | None = _open(self.path)
+        self._file: int | None = None
+        self._file = _open(self.path)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -58,6 +59,9 @@ class DmaLock:
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
         _held.add(self)
+
+    def __del__(self) -> None:
+        self.release()
 
     @property
     def held(self) -> bool:

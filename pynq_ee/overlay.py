@@ -19,7 +19,10 @@ the next batch is right whatever became of this one.
 from __future__ import annotations
 
 import contextlib
+import math
+import numbers
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +33,7 @@ import numpy.typing as npt
 from pynq_ee import slots as _slots
 from pynq_ee import spec as _spec
 from pynq_ee.circuit import Circuit
-from pynq_ee.errors import DeadlineError, IdentityError, PynqEEError, TransferError
+from pynq_ee.errors import DeadlineError, IdentityError, InputError, PynqEEError, TransferError, whole_number
 from pynq_ee.interrupts import Completion
 from pynq_ee.slots import Results, Slot
 from pynq_ee.weights import Model
@@ -43,6 +46,13 @@ _ERROR_FLAGS = {
     _spec.ERROR_SHORT_BATCH: "the images ended early",
     _spec.ERROR_LONG_BATCH: "more images came than were announced",
 }
+
+
+def _finite(name: str, value: Any) -> float:
+    """A time in seconds: deadlines are computed from it, and one of NaN would never come."""
+    if not isinstance(value, numbers.Real) or not 0 <= float(value) < math.inf:
+        raise InputError(f"{name} is {value!r}; it must be a finite number of seconds, 0 or more")
+    return float(value)
 
 
 @dataclass
@@ -105,8 +115,8 @@ class Accelerator:
         self.spec = model.spec
         self.device = device
         self.features = features
-        self.deadline_seconds = deadline_seconds
-        self.retries = retries
+        self.deadline_seconds = _finite("deadline_seconds", deadline_seconds)
+        self.retries = whole_number("retries", retries, least=0)
         self.counters = Counters()
         self.slots: list[Slot] = []
         self._running: Slot | None = None
@@ -200,7 +210,7 @@ class Accelerator:
             self._circuit.start_kernel(slot.count)
             self._dma.send.transfer(slot.images)
         except BaseException:
-            self.recover()
+            self._recover_under_way()
             raise
         self._looks = 0
         slot.started = time.perf_counter()
@@ -228,13 +238,13 @@ class Accelerator:
             if not self._complete(slot):
                 self._looks += 1
                 return False
-            self._check_input()
+            self._check_input(slot)
         except TransferError:
             if not self._again(slot):
                 raise
             return False
         except BaseException:  # KeyboardInterrupt in a notebook must leave a working overlay
-            self.recover()
+            self._recover_under_way()
             raise
         slot.completed = time.perf_counter()
         self._running = None
@@ -262,7 +272,7 @@ class Accelerator:
                 raise
             return None
         except BaseException:
-            self.recover()
+            self._recover_under_way()
             raise
         self.counters.batches += 1
         self.counters.images += slot.count
@@ -288,7 +298,7 @@ class Accelerator:
             try:
                 time.sleep(_POLL_SECONDS)
             except BaseException:
-                self.recover()
+                self._recover_under_way()
                 raise
 
     @property
@@ -302,38 +312,44 @@ class Accelerator:
         if status.complete and not status.error:
             received, expected = self._dma.receive.transferred(), slot.results.nbytes
             if received != expected:
-                raise TransferError(f"{received} bytes of results for {slot.count} images; {expected} are due")
+                raise self._failure(slot, "receiving results", f"{received} bytes came, {expected} are due")
             if self._circuit.kernel_ended():
                 return True
         for stage, channel in (("receiving results", self._dma.receive), ("sending images", self._dma.send)):
             status = channel.status()
             if status.error or status.halted:
                 reason = status.error or "the channel halted: another program has reset it"
-                raise TransferError(f"{stage} failed: DMA {reason} (status 0x{status.raw:08x})")
+                raise self._failure(slot, stage, f"DMA {reason}")
         if time.perf_counter() > self._deadline:
             stage = "the kernel" if self._dma.receive.status().complete else "receiving results"
-            raise DeadlineError(
-                f"{stage} did not complete within {self._deadline - slot.started:.3g} s: "
-                f"{slot.count} images, {self._progress()}"
-            )
+            late = f"did not complete within {self._deadline - slot.started:.3g} s"
+            raise self._failure(slot, stage, late, DeadlineError)
         return False
 
-    def _check_input(self) -> None:
+    def _check_input(self, slot: Slot) -> None:
         """See what the kernel says of the images that it got."""
         if errors := self._circuit.read("error_flags"):
             named = [text for bit, text in _ERROR_FLAGS.items() if errors & bit]
-            done = self._circuit.read("images_done")
-            raise TransferError(
-                f"the kernel reports error_flags 0x{errors:x} ({', '.join(named) or 'unknown'}); {done} images whole"
-            )
+            reported = f"the kernel reports error_flags 0x{errors:x} ({', '.join(named) or 'unknown'})"
+            raise self._failure(slot, "sending images", reported)
 
-    def _progress(self) -> str:
-        """The registers as they stand, for the message of a deadline."""
-        reading = {name: self._circuit.read(name) for name in ("CTRL", "images_done", "error_flags")}
-        return (
-            f"kernel CTRL 0x{reading['CTRL']:x}, images_done {reading['images_done']}, "
-            f"error_flags 0x{reading['error_flags']:x}; "
-            f"send status 0x{self._dma.send.status().raw:x}, receive status 0x{self._dma.receive.status().raw:x}"
+    def _failure(self, slot: Slot, stage: str, what: str, kind: type[TransferError] = TransferError) -> TransferError:
+        """The error of a batch that is in the fabric, with what DMA and kernel tell of it."""
+        receive = self._dma.receive.status()
+        done = self._circuit.read("images_done")
+        registers = {
+            "CTRL": self._circuit.read("CTRL"),
+            "error_flags": self._circuit.read("error_flags"),
+            "send status": self._dma.send.status().raw,
+            "receive status": receive.raw,
+        }
+        told = ", ".join(f"{name} 0x{value:x}" for name, value in registers.items())
+        return kind(
+            f"{stage}: {what} ({slot.count} images, {done} of them whole; {told})",
+            stage=stage,
+            images_done=done,
+            bytes_moved=self._dma.receive.transferred() if receive.complete else None,
+            registers=registers,
         )
 
     # Recovery and end -------------------------------------------------------------------------------------------
@@ -370,6 +386,11 @@ class Accelerator:
             self._circuit.load()
         self._sound = True
 
+    def _recover_under_way(self) -> None:
+        """Recover while an error is on its way, and let that be the one which is told: the next start tries again."""
+        with contextlib.suppress(PynqEEError):
+            self.recover()
+
     def abandon(self) -> None:
         """End the batch that is in the fabric, if there is one; its results are lost."""
         if self._running is not None:
@@ -386,10 +407,16 @@ class Accelerator:
     def close(self) -> None:
         """End what is running, free the buffers and let others have the DMA. May be called twice."""
         try:
-            with contextlib.suppress(IdentityError):  # another overlay is in the fabric, and nothing of ours to end
-                self.abandon()
+            if self._circuit.held:  # in a fork, what runs is the parent's
+                with contextlib.suppress(IdentityError):  # another overlay is in the fabric, and nothing of ours to end
+                    self.abandon()
         finally:
             for slot in self.slots:
                 slot.release()
             self.slots.clear()
             self._circuit.release()
+
+    def __del__(self) -> None:
+        if getattr(self, "slots", None):  # there are none before it is open, nor once it is closed
+            warnings.warn("an EarlyExitInference was not closed", ResourceWarning, stacklevel=1, source=self)
+            self.close()

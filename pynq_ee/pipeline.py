@@ -8,14 +8,17 @@ the next, and uses what the finished one brought while the fabric works again::
 
 **Turns.** A step holds the lock of its accelerator's :class:`Turns`. Between two steps (a stream's caller works, a
 coroutine awaits) the lock is free, and a batch may be in the fabric. Whoever comes then finishes that batch first and
-keeps its results for its owner, so nothing is computed twice and nobody has to come back for others to go on.
+keeps its results for its owner, so nothing is computed twice and nobody has to come back for others to go on. At the
+start of a turn the fabric therefore holds a batch of the caller or none: one that an interrupted caller left is ended.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import threading
+import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Generic, NamedTuple, TypeVar
@@ -33,13 +36,26 @@ Chunk = npt.NDArray[np.uint8]
 Outcome = TypeVar("Outcome")
 
 
+#: How long a thread gives way to coroutines: they look for the lock every POLL_SECONDS, and would never find it free.
+_GIVE_WAY_SECONDS = 3 * POLL_SECONDS
+
+_every: weakref.WeakSet[Turns] = weakref.WeakSet()
+
+
 class Turns:
     """Whose turn it is on one accelerator."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.current: Pipeline | None = None
+        self._waiting = 0  # coroutines that look for the lock
         self._queues: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = weakref.WeakKeyDictionary()
+        _every.add(self)
+
+    def give_way(self) -> None:
+        """Let coroutines have the lock first, if any wait for it. For a thread that does not have it."""
+        if self._waiting:
+            time.sleep(_GIVE_WAY_SECONDS)
 
     def queue(self) -> asyncio.Lock:
         """Where the coroutines of the running event loop wait for each other, in order."""
@@ -47,8 +63,21 @@ class Turns:
 
     async def acquire(self) -> None:
         """Take the lock without blocking the event loop while a thread has it."""
-        while not self.lock.acquire(blocking=False):
-            await asyncio.sleep(POLL_SECONDS)
+        self._waiting += 1
+        try:
+            while not self.lock.acquire(blocking=False):
+                await asyncio.sleep(POLL_SECONDS)
+        finally:
+            self._waiting -= 1
+
+
+def _renew() -> None:
+    """In a fork, whoever held a lock is not there to release it. What the child may do, the accelerator tells it."""
+    for turns in list(_every):
+        turns.lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_renew)
 
 
 class _Sent(NamedTuple):
@@ -87,52 +116,60 @@ class Pipeline(Generic[Outcome]):
 
     def run(self, chunks: Iterable[Chunk]) -> Iterator[Outcome]:
         """Send chunks, and yield what ``use`` made of each, in order. ``chunks`` is read without holding the lock."""
-        for number, chunk in enumerate(itertools.chain(chunks, [None])):
-            with self._turns.lock:
-                filled = self._begin(number, chunk)
-                outcome = None
-                while self._ahead or filled:
-                    with self._watch.stage("fabric", self._ahead.number if self._ahead else number):
-                        while not self._ready(filled):
-                            self._accelerator.pause()
-                    done, outcome = self._end(filled)
-                    if done:
-                        break
-            if outcome is not None:
-                yield outcome
+        try:
+            for number, chunk in enumerate(itertools.chain(chunks, [None])):
+                with self._turns.lock:
+                    filled = self._begin(number, chunk)
+                    outcome = None
+                    while self._ahead or filled:
+                        with self._watch.stage("fabric", self._ahead.number if self._ahead else number):
+                            while not self._ready(filled):
+                                self._accelerator.pause()
+                        done, outcome = self._end(filled)
+                        if done:
+                            break
+                if outcome is not None:
+                    yield outcome
+        finally:
+            self._leave()
 
     async def run_async(self, chunks: Iterable[Chunk]) -> AsyncIterator[Outcome]:
         """As :meth:`run`, but the fabric is awaited, with the lock free meanwhile.
 
         The stage ``fabric`` counts the host's own work only. The caller has its place in :meth:`Turns.queue`.
         """
-        for number, chunk in enumerate(itertools.chain(chunks, [None])):
-            filled: _Sent | None = None
-            outcome, done, begun = None, False, False
-            while not done:
-                await self._turns.acquire()
-                try:
-                    if not begun or self._turns.current is not self:  # what was filled may be another's by now
-                        filled, begun = self._begin(number, chunk), True
-                    with self._watch.stage("fabric", self._ahead.number if self._ahead else number):
-                        ready = self._ready(filled)
-                    if ready:
-                        done, outcome = self._end(filled)
-                finally:
-                    self._turns.lock.release()
-                # A fast fabric must not keep other tasks from running.
-                await (asyncio.sleep(0) if done else self._accelerator.completion.wait(self._accelerator.patience))
-            if outcome is not None:
-                yield outcome
+        try:
+            for number, chunk in enumerate(itertools.chain(chunks, [None])):
+                filled: _Sent | None = None
+                outcome, done, begun = None, False, False
+                while not done:
+                    await self._turns.acquire()
+                    try:
+                        if not begun or self._turns.current is not self:  # what was filled may be another's by now
+                            filled, begun = self._begin(number, chunk), True
+                        with self._watch.stage("fabric", self._ahead.number if self._ahead else number):
+                            ready = self._ready(filled)
+                        if ready:
+                            done, outcome = self._end(filled)
+                    finally:
+                        self._turns.lock.release()
+                    # A fast fabric must not keep other tasks from running.
+                    await (asyncio.sleep(0) if done else self._accelerator.completion.wait(self._accelerator.patience))
+                if outcome is not None:
+                    yield outcome
+        finally:
+            self._leave()
 
     # One step, with the lock held -------------------------------------------------------------------------------
 
     def _begin(self, number: int, chunk: Chunk | None) -> _Sent | None:
         """Take the turn, and fill a slot with the chunk, if there is one."""
         other = self._turns.current
-        if other is not None and other is not self:
-            other._keep()
-        self._turns.current = self
+        if other is not self:
+            if other is not None:
+                other._keep()
+            self._accelerator.abandon()
+            self._turns.current = self
         if chunk is None:
             return None
         with self._watch.stage("input", number):
@@ -163,6 +200,16 @@ class Pipeline(Generic[Outcome]):
         if ahead is None or not isinstance(results, Results):
             return True, None
         return True, self._use(ahead.number, ahead.chunk, results)
+
+    def _leave(self) -> None:
+        """End this caller's turn for good, unless it leaves a batch in the fabric: the next caller finishes that.
+
+        The lock is not waited for, since this may run in the garbage collector; whoever has it has seen to the rest.
+        """
+        if self._ahead is None and self._turns.lock.acquire(blocking=False):
+            if self._turns.current is self:
+                self._turns.current = None
+            self._turns.lock.release()
 
     def _keep(self) -> None:
         """Finish the batch in the fabric for its owner, because another caller has come."""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pynq_ee import spec as _spec
-from pynq_ee.errors import DeviceError, InputError, TransferError
+from pynq_ee.errors import DeviceError, InputError, TransferError, whole_number
 from pynq_ee.spec import Spec
 
 #: The result record of one image, as the circuit writes it.
@@ -104,12 +104,16 @@ class Slot:
             first = int(np.argmax(wrong))
             record = records.view(RECORD)[first, 0]
             del rows  # a traceback that is kept must not keep the buffer
+            what = f"carries flags 0x{record['flags']:x}, 0 is due"
             if record["sequence"] != first:
-                raise TransferError(
-                    f"image {first} of the batch came back with sequence number {record['sequence']}: "
-                    "a result was lost, repeated or not written"
-                )
-            raise TransferError(f"image {first} of the batch carries flags 0x{record['flags']:x}; 0 is due")
+                found = record["sequence"]
+                what = f"came back with sequence number {found}: a result was lost, repeated or not written"
+            raise TransferError(
+                f"checking results: image {first} {what} ({self.count} images)",
+                stage="checking results",
+                images_done=first,
+                bytes_moved=self.results.nbytes,
+            )
         logits = records.view(np.int16)[:, : _spec.CLASSES]
         return Results(logits, rows[:, : self._feature_bytes] if self._feature_bytes else None)
 
@@ -135,7 +139,7 @@ def allocate(spec: Spec, device: Any, features: bool, largest: int, images: int 
     DeviceError
         The device cannot provide the memory: for the number asked for, or not even for one image.
     """
-    if images is not None and not 1 <= images <= largest:
+    if images is not None and whole_number("images_per_transfer", images, least=1) > largest:
         raise InputError(f"images_per_transfer is {images}; one transfer carries 1 to {largest} images")
     count = min(IMAGES_PER_TRANSFER, largest) if images is None else images
     while True:

@@ -30,7 +30,7 @@ import numpy.typing as npt
 
 from pynq_ee import npz
 from pynq_ee import spec as _spec
-from pynq_ee.errors import ModelFileError
+from pynq_ee.errors import InputError, ModelFileError
 from pynq_ee.files import write_atomically
 from pynq_ee.quantize import SHIFT_MAX
 from pynq_ee.spec import FabricLayer, Spec
@@ -49,6 +49,9 @@ _REMAINDER_TYPES: dict[str, type[np.generic]] = {"weight": np.float32, "bias": n
 
 #: The shipped model that is used unless another is asked for.
 DEFAULT = _spec.DEFAULT_NETWORK
+
+#: Members of a file that a message names.
+_NAMED = 10
 
 _MODELS = Path(__file__).with_name("models")
 
@@ -192,7 +195,11 @@ def load(model: str | os.PathLike[str] = DEFAULT) -> Model:
     ModelFileError
         No such file, or one that is damaged, of another format, or not a model. Nothing is unpickled, and no array
         is allocated before its size is checked.
+    InputError
+        Neither a name nor a path.
     """
+    if not isinstance(model, (str, os.PathLike)):
+        raise InputError(f"a model is named by its name or the path of its file, not by {type(model).__name__}")
     path = Path(model)
     if not path.suffix and os.sep not in str(model):
         if str(model) not in shipped_models():
@@ -310,10 +317,16 @@ def _arrays(layers: Mapping[str, LayerWeights] | Mapping[str, RemainderWeights])
     return {f"{name}.{part}": array for name, layer in layers.items() for part, array in vars(layer).items()}
 
 
+def _some(names: list[str]) -> str:
+    """Names for a message, which a file must not make as long as it likes."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{names[:_NAMED]}{more}" if names else "none"
+
+
 def _same_names(what: str, found: Any, expected: list[str]) -> None:
     missing, surplus = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
     if missing or surplus:
-        raise ModelFileError(f"{what}: missing {missing or 'none'}, not expected {surplus or 'none'}")
+        raise ModelFileError(f"{what}: missing {_some(missing)}, not expected {_some(surplus)}")
 
 
 def _check_array(name: str, array: Any, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> None:

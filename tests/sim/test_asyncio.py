@@ -194,6 +194,46 @@ def test_classify_in_a_thread_and_classify_async_share_one_object(
         same(each, expected)
 
 
+def test_a_thread_that_is_always_busy_does_not_keep_a_coroutine_waiting(
+    model: Model, images: np.ndarray, expected: np.ndarray
+) -> None:
+    enough = threading.Event()
+
+    async def main(network: EarlyExitInference) -> None:
+        for _ in range(3):
+            same((await asyncio.wait_for(network.classify_async(images), 20)).logits, expected)
+
+    with SimulatedDevice(model, kernel="numpy") as device, opened(model, device) as network:
+        for work in (lambda: network.classify(images), lambda: list(network.stream(images, batch=SIZE))):
+            enough.clear()
+
+            def busy(work: Callable[[], Any] = work) -> None:
+                while not enough.is_set():
+                    work()
+
+            thread = threading.Thread(target=busy)
+            thread.start()
+            try:
+                asyncio.run(main(network))
+            finally:
+                enough.set()
+                thread.join()
+
+
+def test_a_loop_in_another_thread_looks_while_the_interrupt_is_the_first_ones(
+    network: EarlyExitInference, images: np.ndarray, expected: np.ndarray
+) -> None:
+    async def main() -> None:
+        same((await network.classify_async(images)).logits, expected)
+        connected = network.accelerator.completion._loop
+        found = await asyncio.to_thread(lambda: asyncio.run(network.classify_async(images)))
+        same(found.logits, expected)
+        assert network.accelerator.completion._loop is connected is asyncio.get_running_loop()
+        same((await network.classify_async(images)).logits, expected)
+
+    asyncio.run(main())
+
+
 def test_a_call_that_blocks_the_loop_between_finishes_the_batch_that_is_awaited(
     network: EarlyExitInference, images: np.ndarray, expected: np.ndarray
 ) -> None:

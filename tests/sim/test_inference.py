@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -111,6 +113,27 @@ def test_a_stream_gives_the_same_in_order_and_reads_ahead_no_more_than_two_batch
     assert position == len(images)
 
 
+def test_an_array_may_be_streamed(network, images):
+    found = list(network.stream(images, batch=64))
+    assert [len(each) for each in found] == [64, 64, len(images) - 128]
+    np.testing.assert_array_equal(np.concatenate([each.labels for each in found]), network.classify(images).labels)
+    with pytest.raises(InputError, match=r"batch is 2\.5"):
+        network.stream(images, batch=2.5)
+
+
+def test_without_overlap_a_source_may_wait_for_each_prediction(network, images):
+    found = []
+
+    def source():
+        for number, image in enumerate(images[:5]):
+            assert len(found) == number
+            yield image
+
+    for prediction in network.stream(source(), batch=1, overlap=False):
+        found.append(prediction.labels[0])
+    np.testing.assert_array_equal(found, network.classify(images[:5]).labels)
+
+
 def test_a_stream_that_is_left_halfway_leaves_a_working_network(network, images):
     whole = network.classify(images)
     for _ in network.stream(iter(images), batch=16):
@@ -171,6 +194,22 @@ def test_closing_frees_every_buffer_and_may_be_done_twice(model, images):
             network.classify(images)
 
 
+def test_an_object_that_nobody_closed_leaves_nothing_behind_but_a_warning(model, images):
+    with SimulatedDevice(model, kernel="numpy") as device:
+        for left_halfway in (False, True):
+            with pytest.warns(ResourceWarning, match="EarlyExitInference was not closed"):
+                network = EarlyExitInference(model, device=device, images_per_transfer=8)
+                network.classify(images[:20])
+                if left_halfway:
+                    stream = network.stream(images, batch=4)
+                    next(stream)
+                    del stream
+                del network
+                gc.collect()
+            assert device.live_buffers == 0
+        EarlyExitInference(model, device=device).close()
+
+
 def test_a_prediction_outlives_the_buffers(model, images):
     with EarlyExitInference(model, device="sim-numpy") as network:
         prediction = network.classify(images)
@@ -201,6 +240,16 @@ def test_wrong_choices_are_refused_by_name(model):
         EarlyExitInference(model, device="sim-numpy", images_per_transfer=0)
     with pytest.raises(InputError, match="threshold"):
         EarlyExitInference(model, device="sim-numpy", threshold=-1)
+    for deadline in (float("nan"), float("inf"), -1, "2", None):
+        with pytest.raises(InputError, match=r"deadline_seconds is .* finite"):
+            EarlyExitInference(model, device="sim-numpy", deadline_seconds=deadline)
+    for option in ("retries", "images_per_transfer"):
+        with pytest.raises(InputError, match=f"{option} is 1.5; it must be a whole number"):
+            EarlyExitInference(model, device="sim-numpy", **{option: 1.5})
+    with pytest.raises(InputError, match="not by NoneType"):
+        EarlyExitInference(None, device="sim-numpy")
+    with pytest.raises(InputError, match="not by int"):
+        EarlyExitInference(model, device="sim-numpy", bitfile=5)
     with pytest.raises(ModelFileError, match="lenet9"):
         EarlyExitInference("lenet9", device="sim-numpy")
 

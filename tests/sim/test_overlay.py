@@ -92,7 +92,7 @@ def flag_error(run):
 FAULTS = {
     "a result out of sequence": (flip_sequence, "sequence number"),
     "a result marked as truncated": (set_flag, "flags"),
-    "a TLAST in the middle": (early_last, "bytes of results"),
+    "a TLAST in the middle": (early_last, "bytes came"),
     "more results than the buffer holds": (no_last, "internal error"),
     "the kernel's error register": (flag_error, "error_flags"),
 }
@@ -134,8 +134,12 @@ def test_a_fault_that_does_not_come_again_is_retried_away(model, images, name):
 def test_a_kernel_that_never_ends_meets_the_deadline_with_what_is_known(model, images):
     with SimulatedDevice(model, kernel=Fault(lambda run: None)) as device:
         accelerator = open_accelerator(model, device)
-        with pytest.raises(DeadlineError, match=r"receiving results did not complete within .* 5 images"):
+        message = r"receiving results: did not complete within .* \(5 images, 0 of them whole; CTRL 0x1, .*status 0x"
+        with pytest.raises(DeadlineError, match=message) as caught:
             run(accelerator, images)
+        error = caught.value
+        assert (error.stage, error.images_done, error.bytes_moved) == ("receiving results", 0, None)
+        assert error.registers["CTRL"] == spec.CTRL_START and "receive status" in error.registers
         check(accelerator, model, images)
 
 

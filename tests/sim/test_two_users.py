@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -116,6 +117,52 @@ def test_a_fork_is_refused_and_lets_the_parent_go_on(model: Model, device: Simul
         assert len(network.classify(images)) == len(images)
         with pytest.raises(DeviceError, match="driven by this process"):
             EarlyExitInference(model, device=device)
+
+
+def test_a_fork_may_close_what_it_has_and_takes_nothing_from_the_parent(
+    model: Model, device: SimulatedDevice, images: np.ndarray
+) -> None:
+    with EarlyExitInference(model, device="sim-numpy", images_per_transfer=4) as network:
+        stream = network.stream(images, batch=4)
+        next(stream)  # a batch is in the fabric
+        child = os.fork()
+        if child == 0:
+            try:
+                network.close()
+            except BaseException:
+                os._exit(8)
+            os._exit(7)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        assert sum(map(len, stream)) == len(images) - 4
+        network.reload()
+        assert len(network.classify(images)) == len(images)
+
+
+def test_a_fork_is_refused_and_does_not_hang_where_another_thread_was_classifying(
+    model: Model, device: SimulatedDevice, images: np.ndarray
+) -> None:
+    with EarlyExitInference(model, device=device) as network:
+        inside, done = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with network._turns.lock:
+                inside.set()
+                done.wait()
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        inside.wait()
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)
+            try:
+                network.classify(images)
+            except DeviceError:
+                os._exit(7)
+            os._exit(9)
+        done.set()
+        thread.join()
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
 def test_the_lock_file_serves_every_user_of_the_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

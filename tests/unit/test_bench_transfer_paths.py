@@ -22,6 +22,10 @@ def test_three_paths_are_measured_after_their_logits_were_compared(rows):
     assert rows["this driver"].ratio == 1
 
 
+def test_this_driver_takes_few_python_calls(rows):
+    assert rows["this driver"].calls <= 50
+
+
 def test_this_driver_takes_at_most_half_of_the_register_accesses_of_pynqs(rows):
     assert rows["this driver"].accesses * 2 <= rows["pynq.lib.dma"].accesses
 

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import inspect
+import pickle
+import re
 
+import numpy as np
 import pytest
 
 import pynq_ee
 from pynq_ee import errors
-from pynq_ee.errors import DeadlineError, IdentityError, InputError, OverlayError, PynqEEError, TransferError
+from pynq_ee.errors import (
+    DeadlineError,
+    IdentityError,
+    InputError,
+    OverlayError,
+    PynqEEError,
+    TransferError,
+    whole_number,
+)
 
 FAMILY = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, Exception)]
 
@@ -22,6 +33,19 @@ def test_every_error_is_of_the_family_documented_and_public(kind: type) -> None:
 
 def test_errors_are_the_builtin_kinds_that_they_are() -> None:
     assert issubclass(InputError, ValueError) and issubclass(DeadlineError, TimeoutError)
+
+
+def test_a_failed_transfer_carries_what_was_known_through_pickle_as_well() -> None:
+    known = {"stage": "the kernel", "images_done": 3, "bytes_moved": None, "registers": {"CTRL": 4}}
+    error = pickle.loads(pickle.dumps(DeadlineError("it is late", **known)))
+    assert type(error) is DeadlineError and str(error) == "it is late" and vars(error) == known
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, "2", None, [1]])
+def test_a_count_that_is_none_is_refused_by_name_and_value(value: object) -> None:
+    with pytest.raises(InputError, match=re.escape(f"retries is {value!r}; it must be a whole number, 0 or more")):
+        whole_number("retries", value, least=0)
+    assert whole_number("retries", np.int64(0), least=0) == 0
 
 
 def test_a_handler_of_the_general_kind_catches_the_special_one() -> None:
