@@ -30,6 +30,9 @@ DOTS_PER_INCH = 150
 #: Where the axes of thresholds begin, nats; 0 has no place on a logarithmic one.
 LOWEST_THRESHOLD = 1e-4
 
+#: Of what belongs to exit 1, 2, ..
+_LINE_STYLES = ("-", "--", ":", "-.")
+
 
 @contextmanager
 def figure(
@@ -147,31 +150,34 @@ def _draw_tradeoff(axes: Any, swept: Sweep, thresholds: Sequence[float], chosen:
             swept.thresholds,
             100 * swept.shares[:, : number + 1].sum(1),
             color=COLOURS[1],
-            linestyle=("-", "--", ":", "-.")[number % 4],
+            linestyle=_LINE_STYLES[number % len(_LINE_STYLES)],
             label="left at exit 1" if number == 0 else f"left at exits 1 to {number + 1}",
         )
     early.plot(_drawable(thresholds[0]), 100 * chosen.early_share, "s", color=COLOURS[1], markersize=8, mec="white")
     axes.plot(swept.thresholds, 100 * swept.accuracy, color=COLOURS[0], label="accuracy of the system")
     for number, accuracy in enumerate(chosen.exit_accuracy, start=1):
         axes.axhline(100 * accuracy, color="grey", linewidth=0.8, linestyle=":")
-        axes.annotate(f"exit {number} alone", (1.1e-4, 100 * accuracy), fontsize=8, color="dimgrey", va="bottom")
-    axes.plot(_drawable(thresholds[0]), 100 * chosen.accuracy, "o", color=COLOURS[0], markersize=9, mec="white")
-    for number, threshold in enumerate(thresholds, start=1):
-        axes.axvline(_drawable(threshold), color="black", linewidth=0.8)
         axes.annotate(
-            f"$T_{number}$ = {threshold:.3f}",
-            (_drawable(threshold), 0.02 + 0.06 * (number - 1)),
-            xycoords=("data", "axes fraction"),
-            fontsize=9,
-            xytext=(4, 0),
+            f"exit {number} alone",
+            (1.1e-4, 100 * accuracy),
+            fontsize=8,
+            color="dimgrey",
+            va="bottom",
+            xytext=(0, 2),
             textcoords="offset points",
         )
+    axes.plot(_drawable(thresholds[0]), 100 * chosen.accuracy, "o", color=COLOURS[0], markersize=9, mec="white")
+    for number, threshold in enumerate(thresholds, start=1):
+        # Named in the legend: beside the lines, which may be close to each other, the curve falls.
+        label = f"$T_{number}$ = {threshold:.3f} nats"
+        style = _LINE_STYLES[(number - 1) % len(_LINE_STYLES)]
+        axes.axvline(_drawable(threshold), color="black", linewidth=0.9, linestyle=style, label=label)
     axes.set_xscale("log")
     axes.set_xlabel("entropy threshold, nats (the same for every exit along the curves)")
     axes.set_ylabel("accuracy, %", color=COLOURS[0])
     early.set_ylabel("images that left early, %", color=COLOURS[1])
     early.set_ylim(0, 103)
-    axes.legend(*_joined(axes, early), loc="center left", fontsize=9)
+    axes.legend(*_joined(axes, early), loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, fontsize=9)
     axes.set_title(
         f"measured on {chosen.images} images: {100 * chosen.accuracy:.2f} % right, "
         f"{100 * chosen.early_share:.2f} % left early"
@@ -203,7 +209,8 @@ def recorded_tradeoff(measured: dict[str, Any], path: Path, title: str) -> Path:
             chosen["thresholds"],
             Outcome(**{name: chosen[name] for name in ("accuracy", "exit_accuracy", "shares", "images")}),
         )
-        axes.set_title(f"{title}\n{axes.get_title()}", fontsize=10)
+        # The suite computes them so: with the circuit's arithmetic, but on no board.
+        axes.set_title(f"{title}, NumPy model of the circuit, no device\n{axes.get_title()}", fontsize=10)
     return path
 
 
@@ -280,8 +287,9 @@ def recorded_break_even(measured: dict[str, Any], path: Path, title: str) -> Pat
             axes.set_title(f"{pixels} pixels a beat", fontsize=10)
         grid[0][0].set_ylabel(f"speed-up over {software['engine'] if software else 'software'}")
         grid[0][0].legend(fontsize=8)
+        device = measured["governor"]["device"].split(" (")[0]  # without the kernel, of which this rate is no matter
         grid[0][0].figure.suptitle(
-            f"{title}, batch {batch}, one thread (modelled from the measured stages)", fontsize=10
+            f"{title}, {device}, batch {batch}, one thread (modelled from the measured stages)", fontsize=10
         )
     return path
 
@@ -309,6 +317,7 @@ def gallery(images: npt.NDArray[np.uint8], prediction: Any, path: str | os.PathL
                     row = rows[place]
                     axis.imshow(images[row], cmap="gray_r", vmin=0, vmax=255)
                     axis.set_title(f"{prediction.labels[row]}, exit {prediction.exits[row]}", fontsize=8)
+        axes[0][0].figure.suptitle(f"computed on {prediction.device}", fontsize=9)
     return Path(path)
 
 

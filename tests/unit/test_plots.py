@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -43,6 +45,29 @@ def test_a_calibration_is_drawn_whatever_its_unit(costs: Costs | None, tmp_path:
     plots.calibration(scores, chosen, tmp_path / "calibration.svg")
     text = (tmp_path / "calibration.svg").read_text()
     assert text.lstrip().startswith("<?xml") and "svg" in text
+
+
+def test_the_pictures_of_a_record_name_what_computed_them_and_every_threshold(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason=needs_matplotlib)
+    record = json.loads((Path(__file__).parents[2] / "docs" / "results.json").read_text())
+    for network, measured in record["networks"].items():
+        drawn = {}
+        for draw in (plots.recorded_tradeoff, plots.recorded_governor, plots.recorded_break_even):
+            drawn[draw] = draw(measured, tmp_path / "drawn.svg", network).read_text()
+            assert network in drawn[draw]
+        assert "NumPy model of the circuit, no device" in drawn[plots.recorded_tradeoff]
+        for threshold in measured["evaluation"]["calibrated"]["thresholds"]:
+            assert f"= {threshold:.3f} nats" in drawn[plots.recorded_tradeoff]
+        assert measured["governor"]["device"] in drawn[plots.recorded_governor]
+        assert "simulated pynq-z2" in drawn[plots.recorded_break_even]
+
+
+def test_a_gallery_names_the_device(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason=needs_matplotlib)
+    exits, entropy = np.array([1, 2]), np.array([0.1, 1.2])
+    prediction = SimpleNamespace(labels=np.array([3, 4]), exits=exits, entropy=entropy, device="some board")
+    path = plots.gallery(np.zeros((2, 28, 28), np.uint8), prediction, tmp_path / "gallery.svg")
+    assert "computed on some board" in path.read_text()
 
 
 def test_a_missing_matplotlib_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
