@@ -72,14 +72,15 @@ def shape(channels: int, side: int) -> str:
 
 def network() -> Figure:
     """The layers, the exits, and where the cut between fabric and host is."""
-    figure, axes = canvas(8.4, 3.7)
+    figure, axes = canvas(8.4, 4.4)
     trunk, branch, classifier = spec.DEFAULT.layers
     layers = spec.REMAINDER_LAYERS
+    last = spec.network_exits(spec.DEFAULT_NETWORK)
     half, quarter = branch.side, branch.side // spec.POOL
 
-    axes.add_patch(Rectangle((1.25, 0.45), 4.1, 3.1, facecolor="#f2f8fd", edgecolor="#6f9fce", linestyle="--"))
-    axes.text(1.35, 3.33, "fabric: the first exit", fontsize=9, color="#2a5c8d")
-    axes.text(5.55, 3.33, "host: the remainder and every decision", fontsize=9, color="#9a5b12")
+    axes.add_patch(Rectangle((1.25, 0.45), 4.1, 3.8, facecolor="#f2f8fd", edgecolor="#6f9fce", linestyle="--"))
+    axes.text(1.35, 4.03, "fabric: the first exit", fontsize=9, color="#2a5c8d")
+    axes.text(5.55, 4.03, "host: the remainder and every decision", fontsize=9, color="#9a5b12")
     box(axes, 0.1, 2.1, 0.95, 0.7, f"image\n{spec.IMAGE_SIDE} x {spec.IMAGE_SIDE}\n{spec.PIXEL_BITS} bit")
     box(axes, 1.45, 2.0, 1.5, 0.9, f"trunk\nconv {trunk.kernel}x{trunk.kernel}, {trunk.in_channels} to "
         f"{trunk.out_channels}\npool {spec.POOL}, ReLU\n{trunk.weight_bits}-bit weights", FABRIC)  # fmt: skip
@@ -92,6 +93,7 @@ def network() -> Figure:
     convolution = layers["conv"]
     box(axes, 6.45, 1.95, 1.75, 1.0, f"conv {convolution.kernel}x{convolution.kernel}, {convolution.inputs} to "
         f"{convolution.outputs}, pool\n{full[0]}\n{full[1]}\n{full[2]}", HOST)  # fmt: skip
+    box(axes, 6.45, 3.25, 1.75, 0.55, f"exit {last}, the last:\ntakes what is left", HOST)
     arrow(axes, (1.05, 2.45), (1.45, 2.45))
     arrow(axes, (2.2, 2.0), (2.2, 1.5))
     arrow(axes, (2.95, 1.05), (3.75, 1.05), f"{shape(branch.out_channels, quarter)}\n{spec.ACTIVATION_BITS} bit")
@@ -101,6 +103,8 @@ def network() -> Figure:
     axes.text(4.15, 2.51, features, ha="center", va="bottom", fontsize=7.5)
     arrow(axes, (7.33, 1.5), (7.33, 1.95))
     axes.text(7.4, 1.72, "no: go on", fontsize=7.5, va="center")
+    arrow(axes, (7.33, 2.95), (7.33, 3.25), "")
+    axes.text(7.4, 3.1, f"{spec.CLASSES} logits", fontsize=7.5, va="center")
     arrow(axes, (7.33, 0.6), (7.33, 0.22))
     axes.text(7.4, 0.3, "yes: leave", fontsize=7.5, va="center")
     return figure
@@ -180,13 +184,19 @@ def exit_rule() -> Figure:
 
 def way() -> Figure:
     """The way of an image from an array to a prediction, with the file that each step is in."""
+    design = spec.DEFAULT
     figure, axes = canvas(8.4, 2.9)
     steps = (
         ("array, picture\nor file", "images.py", HOST),
         ("DMA buffer\n(a slot)", "slots.py", HOST),
-        (f"{spec.DEFAULT.image_beats} beats", "dma.py", PLAIN),
+        (f"{design.image_beats} beats", "dma.py", PLAIN),
         ("first exit", "hw/src", FABRIC),
-        (f"record of\n{spec.RESULT_BYTES} bytes", "slots.py", PLAIN),
+        (
+            f"{design.output_bytes(True)} bytes: {design.feature_beats * design.beat_bytes}\n"
+            f"of features, {spec.RESULT_BYTES}\nof the record",
+            "slots.py",
+            PLAIN,
+        ),
         ("entropy,\nthreshold", "exits.py", HOST),
     )
     width, gap = 1.1, 0.3
