@@ -321,7 +321,7 @@ def gallery(images: npt.NDArray[np.uint8], prediction: Any, path: str | os.PathL
     return Path(path)
 
 
-def trace(recording: Trace, path: str | os.PathLike[str], *, title: str = "") -> None:
+def trace(recording: Trace, path: str | os.PathLike[str], *, title: str = "", modelled: float | None = None) -> None:
     """The stages over time, a lane for the fabric and one for the host.
 
     Parameters
@@ -330,14 +330,22 @@ def trace(recording: Trace, path: str | os.PathLike[str], *, title: str = "") ->
         What was recorded; not empty.
     path, title
         As in :func:`tradeoff`.
+    modelled
+        Seconds that the cycle model gives a batch of a simulated fabric, drawn darker than what its simulation takes.
     """
     start = min(span.begin for span in recording.spans)
     colours = dict(zip(STAGES, (COLOURS[0], "#DDDDDD", COLOURS[5], COLOURS[3], COLOURS[1])))
     with figure(path, size=(11, 2.8)) as axes:
-        for span in recording.fabric:
-            extent = (1e3 * (span.begin - start), 1e3 * (span.end - span.begin))
-            axes.broken_barh([extent], (1.1, 0.8), color=COLOURS[2], edgecolor="white", linewidth=0.5)
-            axes.text(extent[0] + extent[1] / 2, 1.5, str(span.batch), ha="center", va="center", fontsize=7)
+        extents = [(1e3 * (span.begin - start), 1e3 * (span.end - span.begin)) for span in recording.fabric]
+        edge = {"edgecolor": "white", "linewidth": 0.5}
+        if modelled is None:
+            axes.broken_barh(extents, (1.1, 0.8), color=COLOURS[2], **edge)
+        else:
+            axes.broken_barh(extents, (1.1, 0.8), color="#99D8C7", label="fabric: the simulation beyond", **edge)
+            least = [(begin, min(1e3 * modelled, length)) for begin, length in extents]
+            axes.broken_barh(least, (1.1, 0.8), color=COLOURS[2], label="fabric: modelled", **edge)
+        for span, (begin, length) in zip(recording.fabric, extents):
+            axes.text(begin + length / 2, 1.5, str(span.batch), ha="center", va="center", fontsize=7)
         for stage, colour in colours.items():
             extents = [
                 (1e3 * (span.begin - start), 1e3 * (span.end - span.begin))
@@ -348,4 +356,4 @@ def trace(recording: Trace, path: str | os.PathLike[str], *, title: str = "") ->
             axes.broken_barh(extents, (0.1, 0.8), color=colour, label=label)
         axes.set(yticks=[0.5, 1.5], yticklabels=["host", "fabric"], xlabel="milliseconds", ylim=(0, 2))
         axes.set_title(f"{title}\nfabric busy {100 * recording.busy_share():.1f} % of the time", fontsize=10)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), ncols=5, fontsize=8)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), ncols=7, fontsize=8)

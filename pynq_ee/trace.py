@@ -5,7 +5,9 @@ Set ``network.trace = Trace()`` to record, and None to stop. A trace has up to t
 - ``host``: what the host does, *measured*;
 - ``in flight``: a batch from its start to when the host found it complete, *measured* by the host;
 - ``fabric``: a batch from its start to its completion, as a simulated board with time of its own kept it
-  (``SimulatedDevice(pace=..)``, whose ``on_batch`` is :meth:`Trace.add_fabric`): *modelled* clocks, stretched.
+  (``SimulatedDevice(pace=..)``, whose ``on_batch`` is :meth:`Trace.add_fabric`): the simulation's wall time,
+  *measured*. It is never less than that of the *modelled* clocks, stretched by the pace, and more by what the
+  simulation itself takes.
 """
 
 from __future__ import annotations

@@ -3,6 +3,9 @@
 Without it, everything in the simulated fabric happens within the register access that makes it possible. With it, a
 batch is complete when it has been computed *and* the time has passed that its modelled clocks take, stretched by a
 factor: the *pace*. Compiled kernels compute with Python's lock released, so that host and fabric really overlap.
+
+That time is the least that a batch takes. The simulation adds its own: it copies, compares and computes, and its thread
+waits for its turn. The larger the pace, the less of the whole is that.
 """
 
 from __future__ import annotations

