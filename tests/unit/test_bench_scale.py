@@ -19,6 +19,7 @@ BATCH = 20
 @pytest.fixture
 def images(monkeypatch):
     monkeypatch.setattr(scale, "BATCH", BATCH)
+    monkeypatch.setattr(scale, "SHORT", BATCH)
     return np.random.default_rng(5).integers(0, 256, (2 * BATCH, 28, 28)).astype(np.uint8)
 
 
@@ -34,9 +35,15 @@ def test_every_stream_is_counted_timed_and_weighed(images):
     counts = [2 * BATCH + 7, 1, 4 * BATCH]
     rows = scale.run(models.random_model(), images, counts, "replay", done.append)
     assert [row.images for row in rows] == sorted(counts)
-    assert sum(done) == sum(counts)
+    assert [row.repetitions for row in rows] == [scale.REPETITIONS, 1, 1]
+    assert sum(done) == sum(counts) + scale.REPETITIONS - 1
     assert all(row.seconds > 0 and row.resident_bytes > 10e6 for row in rows)
     assert "| 80 |" in scale.table(rows)
+
+
+def test_of_several_streams_the_median_time_and_the_most_memory_count():
+    rows = [scale.Row(7, seconds, size) for seconds, size in ((0.2, 10), (9.0, 30), (0.3, 20))]
+    assert scale._median(rows) == scale.Row(7, 0.3, 30, 3)
 
 
 def test_a_label_that_changes_between_rounds_is_an_error(images, monkeypatch):
