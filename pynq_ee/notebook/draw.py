@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import ipywidgets
 import numpy as np
 import numpy.typing as npt
+from IPython.display import HTML
 from PIL import Image
 
 from pynq_ee import exits, fabric, plots
 from pynq_ee.errors import PynqEEError
 from pynq_ee.images import to_images
 from pynq_ee.inference import EarlyExitInference
-from pynq_ee.notebook.pad import Pad
 from pynq_ee.scores import ENTROPY_MAX
 from pynq_ee.spec import ACTIVATION_MAX
 
 #: Screen pixels of one of the pictures in the strip, a multiple of 28 and 14, and between two of them.
 _PICTURE, _GAP = 112, 8
+
+_NO_WIDGETS = """The pad needs the package <i>ipywidgets</i>, which is not here: <code>python3 -m pip install
+ipywidgets</code>, then restart the kernel and reload the page. Without it, draw in another program, black on white, and
+look at the file:<br>
+<code>image = to_images("digit.png", fit=True, invert=True)[0]</code>, with <code>to_images</code> of
+<code>pynq_ee.images</code><br>
+<code>Image(draw.picture(draw.look(network, image), "mine.png"))</code>"""
 
 
 @dataclass(frozen=True)
@@ -100,8 +108,8 @@ def picture(seen: Look, path: str | Path) -> Path:
     with plots.figure(
         path,
         columns=2 + len(seen.features),
-        size=(11, 1.9),
-        gridspec_kw={"width_ratios": [1.4, *[1] * len(seen.features), 2.6]},
+        size=(11, 2.1),
+        gridspec_kw={"width_ratios": [1.4, *[1] * len(seen.features), 2.2]},
     ) as row:
         names = ["image", *(f"feature {number}" for number in range(len(seen.features)))]
         for axes, name, pixels in zip(row, names, [seen.image, *seen.features]):
@@ -111,20 +119,30 @@ def picture(seen: Look, path: str | Path) -> Path:
         bars = row[-1]
         places = np.arange(len(seen.entropy))
         colours = [plots.COLOURS[2] if place + 1 == seen.exit else "silver" for place in places]
-        bars.barh(places, seen.entropy, color=colours)
+        bars.barh(places, seen.entropy, color=colours, edgecolor=colours, linewidth=2)  # so that a bar of 0 is seen too
         for place, threshold in enumerate(seen.thresholds):
             bars.plot([threshold] * 2, [place - 0.4, place + 0.4], color="black")
-        bars.set_yticks(places, [f"exit {place + 1}: {label}" for place, label in enumerate(seen.labels)], fontsize=8)
+        named = [f"exit {place + 1}: {label}, {seen.entropy[place]:.3f}" for place, label in enumerate(seen.labels)]
+        bars.set_yticks(places, named, fontsize=8)
         bars.invert_yaxis()
-        bars.set_xlim(0, ENTROPY_MAX)
+        bars.set_xlim(-0.02 * ENTROPY_MAX, ENTROPY_MAX)
         bars.tick_params(axis="x", labelsize=7)
-        bars.set_xlabel("entropy, nats; black: threshold, green: leaves here", fontsize=8)
+        bars.set_xlabel("entropy, nats\nblack: threshold; green: leaves here", fontsize=8)
         bars.figure.suptitle(f"{seen.label}, at exit {seen.exit} (computed on {seen.device})", fontsize=9)
     return Path(path)
 
 
-def desk(network: EarlyExitInference) -> ipywidgets.Widget:
-    """A pad to draw on; beside it, at every stroke, the answer, an entropy bar for each exit, and the features."""
+def desk(network: EarlyExitInference) -> Any:
+    """A pad to draw on; beside it, at every stroke, the answer, an entropy bar for each exit, and the features.
+
+    Returns
+    -------
+    A widget; without ipywidgets, a page that says what to do instead.
+    """
+    try:
+        import ipywidgets
+    except ImportError:
+        return HTML(_NO_WIDGETS)
     answer = ipywidgets.HTML("Draw a digit.")
     strip = ipywidgets.Image(format="png", layout=ipywidgets.Layout(visibility="hidden", max_width="100%"))
 
@@ -141,7 +159,18 @@ def desk(network: EarlyExitInference) -> ipywidgets.Widget:
         answer.value = bars(seen)
         strip.value = features_png(seen)
 
-    return ipywidgets.VBox([ipywidgets.HBox([Pad(on_ink), answer]), strip])
+    return ipywidgets.VBox([ipywidgets.HBox([_pad(on_ink), answer]), strip])
+
+
+def _pad(on_ink: Callable[[npt.NDArray[np.uint8]], None]) -> Any:
+    """The pad that this installation can have; a stock PYNQ image has no anywidget."""
+    try:
+        from pynq_ee.notebook.pad import Pad
+    except ImportError:
+        from pynq_ee.notebook.html_pad import HtmlPad
+
+        return HtmlPad(on_ink)
+    return Pad(on_ink)
 
 
 def bars(seen: Look) -> str:

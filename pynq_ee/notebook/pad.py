@@ -2,15 +2,14 @@
 
 The widget is made with anywidget, for what a PYNQ image can have: its wheel and that of its one dependency are pure
 Python, it works in the image's JupyterLab 3.4 and classic notebook with ipywidgets 7.7 as well as in the newest ones,
-and the newer images ship it. A canvas that Python draws on (ipycanvas) would send every piece of a stroke to the
-board's processor and back before its ink is seen.
+and the newer images ship it. Where it is missing, :mod:`pynq_ee.notebook.html_pad` takes its place. A canvas that
+Python draws on (ipycanvas) would send every piece of a stroke to the board's processor and back before its ink is seen.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -18,8 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import traitlets
 
-#: Pixels of the square, in each direction: five times an image's, so that scaling it down smooths the strokes.
-SIDE = 140
+from pynq_ee.notebook.html_pad import CANVAS, PEN, SIDE, STYLE
 
 _log = logging.getLogger(__name__)
 
@@ -34,12 +32,11 @@ class Pad(anywidget.AnyWidget):
         with the next picture, and then sends the newest.
     """
 
-    _esm = Path(__file__).with_name("pad.js").read_text()
-    _css = ".pynq-ee-pad { width: 280px; height: 280px; cursor: crosshair; touch-action: none; }"
+    _esm = CANVAS
+    _css = STYLE
 
     side = traitlets.Int(SIDE).tag(sync=True)
-    #: Width of the pen, as a share of the square's side.
-    pen = traitlets.Float(0.09).tag(sync=True)
+    pen = traitlets.Float(PEN).tag(sync=True)
     #: One byte a pixel. It arrives as a view into a message.
     ink = traitlets.Bytes(bytes(SIDE * SIDE)).tag(sync=True, from_json=lambda value, widget: bytes(value))
     #: Pictures that the browser has sent, and those that have been dealt with.

@@ -8,7 +8,7 @@ import pytest
 
 from pynq_ee.inference import EarlyExitInference
 
-NEEDED = ("anywidget", "ipywidgets", "matplotlib")
+NEEDED = ("ipywidgets", "matplotlib")
 
 
 @pytest.fixture(scope="module")

@@ -41,6 +41,9 @@ LARGEST_PICTURE = 200_000
 #: Longest time for the server, for a page, or for a notebook's cells.
 SECONDS = 60
 
+#: The notebook of the pad, in a kernel that has no anywidget, as that of a stock PYNQ image.
+WITHOUT_ANYWIDGET = "without_anywidget.ipynb"
+
 #: Reads ``expression`` in a page's kernel.
 Kernel = Callable[[str], Any]
 
@@ -56,6 +59,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
             del notebook.cells[last + 1 :]  # so that the kernel's network stays open
             execution.with_parameters(notebook, IMAGES=1000 if PICTURES else 100)
         nbformat.write(notebook, home / path.name)
+        if path.stem == "03_draw_a_digit":
+            notebook.cells.insert(0, nbformat.v4.new_code_cell('import sys\n\nsys.modules["anywidget"] = None'))
+            nbformat.write(notebook, home / WITHOUT_ANYWIDGET)
     variables = {f"JUPYTER_{name}_DIR": str(home / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
     process = subprocess.Popen(
         [
@@ -133,7 +139,9 @@ def value_of(client: Any, expression: str) -> Any:
 
 def draw(page: Any, *corners: tuple[float, float]) -> None:
     """One stroke over the pad, through places given as shares of its sides, with the mouse."""
-    box = page.locator("canvas.pynq-ee-pad").bounding_box()
+    pad = page.locator("canvas.pynq-ee-pad")
+    pad.scroll_into_view_if_needed()
+    box = pad.bounding_box()
     places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
     page.mouse.move(*places[0])
     page.mouse.down()
@@ -178,6 +186,20 @@ def test_what_is_drawn_is_classified_by_the_fabric_at_every_stroke(open_notebook
     shown = page.locator("img.jupyter-widgets").evaluate("image => [image.naturalWidth, image.naturalHeight]")
     assert shown == [7 * 112 + 6 * 8, 112]
     keep_picture(page, "canvas.pynq-ee-pad", "draw.png", tmp_path)
+
+
+def test_without_anywidget_what_is_drawn_is_classified_when_the_pen_rests(open_notebook: Any) -> None:
+    page, kernel = open_notebook(WITHOUT_ANYWIDGET, "canvas.pynq-ee-pad")
+    assert "anywidget" in page.locator("text=when the pen rests").last.inner_text()
+    images = kernel("network.accelerator.counters.images")
+    draw(page, (0.5, 0.15), (0.48, 0.85))
+    page.wait_for_selector('.pynq-ee-label:text-is("1")')
+    assert kernel("network.accelerator.counters.images") > images
+    page.locator("button.pynq-ee-clear").click()
+    page.wait_for_selector(".pynq-ee-label", state="detached")
+    draw(page, (0.25, 0.2), (0.75, 0.2), (0.45, 0.85))
+    page.wait_for_selector('.pynq-ee-label:text-is("7")')
+    assert page.locator("textarea:visible").count() == 0 and page.locator("canvas.pynq-ee-pad").count() == 1
 
 
 def test_the_slider_moves_the_threshold_and_the_figures_with_it(open_notebook: Any, tmp_path: Path) -> None:

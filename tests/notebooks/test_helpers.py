@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-pytest.importorskip("anywidget", reason="pip install 'pynq_ee[dev]'")
+pytest.importorskip("ipywidgets", reason="pip install 'pynq_ee[dev]'")
 pytest.importorskip("matplotlib", reason="pip install 'pynq_ee[dev]'")
 
 from pynq_ee import exits, fabric, spec
@@ -19,7 +21,7 @@ from pynq_ee.datasets import Digits
 from pynq_ee.errors import OverlayError, ToolError
 from pynq_ee.inference import EarlyExitInference
 from pynq_ee.notebook import block_design, commands, draw, hood, pages, tradeoff, transfer
-from pynq_ee.notebook.pad import SIDE, Pad
+from pynq_ee.notebook.html_pad import SIDE, HtmlPad
 from pynq_ee.scores import outcome
 from pynq_ee.sim import dataflow, hwh
 
@@ -37,6 +39,13 @@ def few(digits: Digits, count: int) -> Digits:
 # The pad -------------------------------------------------------------------------------------------------------------
 
 
+def without(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    """Let a package be missing, whatever was imported before."""
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(sys.modules, "pynq_ee.notebook.pad", raising=False)
+    monkeypatch.delattr("pynq_ee.notebook.pad", raising=False)
+
+
 def test_the_pad_hands_over_what_was_drawn_and_answers_even_when_that_fails() -> None:
     seen: list[np.ndarray] = []
 
@@ -44,6 +53,9 @@ def test_the_pad_hands_over_what_was_drawn_and_answers_even_when_that_fails() ->
         seen.append(ink.copy())
         if ink[0, 0] == 2:
             raise RuntimeError("no answer")
+
+    pytest.importorskip("anywidget", reason="pip install 'pynq_ee[dev]'")
+    from pynq_ee.notebook.pad import Pad
 
     pad = Pad(on_ink)
     pad.set_state({"ink": memoryview(bytes([1] * SIDE**2)), "drawn": 1})
@@ -89,7 +101,46 @@ def test_bars_and_features_show_each_exit_and_each_channel(network: EarlyExitInf
     np.testing.assert_array_equal(strip[::8, 120 : 120 + 112 : 8], seen.features[0] * 17)
 
 
+def test_without_anywidget_the_desk_has_a_pad_of_html_and_says_what_to_install(
+    network: EarlyExitInference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without(monkeypatch, "anywidget")
+    pad, answer = draw.desk(network).children[0].children
+    assert isinstance(pad, HtmlPad)
+    canvas, field, note = pad.children
+    (shown,) = canvas.outputs
+    page = shown["data"]["text/html"]
+    assert field._dom_classes[0] in page and "createElement" in page and "export" not in page
+    assert field.layout.display == "none" and "install --no-deps anywidget" in note.value
+    ink = np.zeros((SIDE, SIDE), np.uint8)
+    ink[20:120, 65:75] = 255
+    field.value = base64.b64encode(ink.tobytes()).decode()
+    assert 'class="pynq-ee-label"' in answer.value
+    field.value = base64.b64encode(bytes(SIDE**2)).decode()
+    assert answer.value == "Draw a digit."
+    with pytest.raises(ValueError):
+        field.value = base64.b64encode(b"no square").decode()
+
+
+def test_without_ipywidgets_the_desk_says_how_to_look_at_a_file(
+    network: EarlyExitInference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without(monkeypatch, "ipywidgets")
+    said = draw.desk(network).data
+    assert "ipywidgets" in said and "draw.look(network, image)" in said
+
+
+def test_a_look_names_the_nats_of_every_exit_and_the_device(
+    network: EarlyExitInference, digits: Digits, tmp_path: Path
+) -> None:
+    seen = draw.look(network, digits.images[0])
+    drawn = draw.picture(seen, tmp_path / "look.svg").read_text()
+    assert all(f"{label}, {nats:.3f}" in drawn for label, nats in zip(seen.labels, seen.entropy))
+    assert seen.device in drawn
+
+
 def test_the_desk_answers_ink_and_forgets_it_when_the_pad_is_cleared(network: EarlyExitInference) -> None:
+    pytest.importorskip("anywidget", reason="pip install 'pynq_ee[dev]'")
     desk = draw.desk(network)
     (pad, answer), strip = desk.children[0].children, desk.children[1]
     ink = np.zeros((SIDE, SIDE), np.uint8)
@@ -101,6 +152,7 @@ def test_the_desk_answers_ink_and_forgets_it_when_the_pad_is_cleared(network: Ea
 
 
 def test_the_desk_tells_an_error_of_the_driver(digits: Digits) -> None:
+    pytest.importorskip("anywidget", reason="pip install 'pynq_ee[dev]'")
     with EarlyExitInference(device="sim-numpy") as closed:
         desk = draw.desk(closed)
     pad, answer = desk.children[0].children
