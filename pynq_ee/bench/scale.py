@@ -162,10 +162,14 @@ def plot(rows: Sequence[Row], path: Path, device: str) -> None:
     megabytes = [row.resident_bytes / 1e6 for row in rows]
     with plots.figure(path, columns=2, size=(9, 4)) as (seconds, memory):
         seconds.loglog(counts, [row.seconds for row in rows], "o-", color=plots.COLOURS[0])
-        seconds.set(xlabel="images", ylabel="seconds (measured, median of several streams)")
+        seconds.set(xlabel="images", ylabel="seconds (measured)")
         memory.semilogx(counts, megabytes, "o-", color=plots.COLOURS[1])
         memory.set(xlabel="images", ylabel="resident memory, MB (measured)", ylim=(0, 1.15 * max(megabytes)))
-        seconds.figure.suptitle(f"streamed in batches of {BATCH}, {device}, on {machine.processor()}", fontsize=9)
+        seconds.figure.suptitle(
+            f"streamed in batches of {BATCH}, {device}, on {machine.processor()}\n"
+            f"seconds up to {SHORT:,} images: the median of {REPETITIONS} streams",
+            fontsize=9,
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
