@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 import ipywidgets
 from IPython.display import HTML
@@ -24,10 +24,21 @@ from pynq_ee.scores import ENTROPY_MAX, Scores, outcome, sweep
 #: The slider's first value, nats, and its steps over the whole range.
 _LOWEST, _STEPS = plots.LOWEST_THRESHOLD, 200
 
-#: Screen pixels of the chart. A line stands over it, in a box that takes no room, and takes no clicks.
-_WIDTH, _HEIGHT = 640, 533
+#: Screen pixels of the chart's width, and the inches that they show, with those of each curve's height. A line stands
+#: over the chart, in a box that takes no room, and takes no clicks.
+_WIDTH = 640
+_INCHES, _INCHES_A_CURVE = 7.2, 2.0
 _OVER = "position:relative;height:0"
-_LINE = f"position:absolute;top:0;width:2px;height:{_HEIGHT}px;background:black;pointer-events:none;z-index:1"
+_LINE = "position:absolute;width:2px;background:black;pointer-events:none;z-index:1"
+
+
+class Frame(NamedTuple):
+    """Where the axes of a chart lie on the screen, in pixels from its upper left corner."""
+
+    left: float
+    right: float
+    top: float
+    bottom: float
 
 
 @dataclass(frozen=True)
@@ -73,20 +84,21 @@ def figures(measured: Measured, thresholds: tuple[float, ...]) -> list[tuple[str
     return [*rows, ("energy", f"{1e6 * mean:.3g} uJ an image", measured.joules.source)]
 
 
-def curves(scores: Scores, seconds: Costs, joules: Costs | None, path: str | Path) -> tuple[float, float]:
+def curves(measured: Measured, path: str | Path) -> Frame:
     """Accuracy, throughput and energy against one threshold for all exits, to be marked with a line by the caller.
 
     Parameters
     ----------
-    scores
-        Of the data set that is drawn.
-    seconds, joules
-        Costs of each exit; without joules there is no third curve.
+    measured
+        What is drawn; without joules there is no third curve.
+    path
+        The picture to write.
 
     Returns
     -------
-    Left and right end of the axes as shares of the picture's width: ``LOWEST_THRESHOLD`` and the largest entropy.
+    Where the thresholds from ``LOWEST_THRESHOLD`` to the largest entropy are, in a chart that is ``_WIDTH`` wide.
     """
+    scores, seconds, joules = measured.scores, measured.seconds, measured.joules
     swept = sweep(scores)
     drawn = [
         (100 * swept.accuracy, f"accuracy, %\n(measured on {len(scores)})", ""),
@@ -94,17 +106,19 @@ def curves(scores: Scores, seconds: Costs, joules: Costs | None, path: str | Pat
     ]
     if joules is not None:
         drawn.append(([1e6 * joules.mean(shares) for shares in swept.shares], "uJ an image", "modelled"))
-    with plots.figure(path, rows=len(drawn), size=(7.2, 2 * len(drawn)), sharex=True) as grid:
+    with plots.figure(path, rows=len(drawn), size=(_INCHES, _INCHES_A_CURVE * len(drawn)), sharex=True) as grid:
         for axes, (values, label, source), colour in zip(grid, drawn, plots.COLOURS):
             axes.plot(swept.thresholds, values, color=colour)
             axes.set(xscale="log", xlim=(plots.LOWEST_THRESHOLD, ENTROPY_MAX))
             axes.set_ylabel(f"{label}\n({source})" if source else label, fontsize=8)
             axes.grid(alpha=0.3)
         grid[-1].set_xlabel("entropy threshold, nats (the same for every exit)")
+        grid[0].set_title(f"{measured.source}, {measured.device}", fontsize=9)
         grid[-1].figure.align_ylabels()
         grid[-1].figure.canvas.draw()  # which places the axes
-        place = grid[-1].get_position()
-    return float(place.x0), float(place.x1)
+        first, last = grid[0].get_position(), grid[-1].get_position()
+    height = _WIDTH * _INCHES_A_CURVE * len(drawn) / _INCHES
+    return Frame(_WIDTH * last.x0, _WIDTH * last.x1, height * (1 - first.y1), height * (1 - last.y0))
 
 
 def slider(network: EarlyExitInference, measured: Measured) -> ipywidgets.Widget:
@@ -114,7 +128,7 @@ def slider(network: EarlyExitInference, measured: Measured) -> ipywidgets.Widget
     """
     with TemporaryDirectory() as folder:
         path = Path(folder) / "curves.png"
-        left, right = curves(measured.scores, measured.seconds, measured.joules, path)
+        frame = curves(measured, path)
         picture = path.read_bytes()
     chart = ipywidgets.Image(value=picture, format="png", layout=ipywidgets.Layout(width=f"{_WIDTH}px", margin="0"))
     line = ipywidgets.HTML(layout=ipywidgets.Layout(height="0px", margin="0", overflow="visible"))
@@ -132,8 +146,11 @@ def slider(network: EarlyExitInference, measured: Measured) -> ipywidgets.Widget
     def show(threshold: float) -> None:
         network.threshold = threshold
         share = math.log(threshold / _LOWEST) / math.log(ENTROPY_MAX / _LOWEST)
-        place = _WIDTH * (left + share * (right - left))
-        line.value = f'<div style="{_OVER}"><div style="{_LINE};left:{place:.1f}px"></div></div>'
+        place = f"left:{frame.left + share * (frame.right - frame.left):.1f}px;top:{frame.top:.1f}px"
+        line.value = (
+            f'<div style="{_OVER}"><div class="pynq-ee-threshold" '
+            f'style="{_LINE};{place};height:{frame.bottom - frame.top:.1f}px"></div></div>'
+        )
         readout.value = _figures_html(figures(measured, network.threshold), threshold)
 
     show(knob.value)
