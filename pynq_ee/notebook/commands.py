@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from pynq_ee import cli, codegen, weights
+from pynq_ee import cli, codegen, datasets, weights
+from pynq_ee.commands import train as _train
+from pynq_ee.commands.common import nats, percent, table
+from pynq_ee.datasets import Digits
 from pynq_ee.errors import DeviceError, IdentityError, OverlayError, ToolError
 from pynq_ee.inference import EarlyExitInference
+from pynq_ee.notebook.devices import environment, tools_missing
 from pynq_ee.spec import DEFAULT_BOARD
 
 #: Of the C simulation: it compiles for longer than it runs.
@@ -65,6 +68,44 @@ def train(options: str, checkpoint: str | Path, model: str | Path) -> str | Path
     return found
 
 
+def held_out(options: str) -> Digits:
+    """Digits that a network trained with some options of ``pynq-ee train`` has not seen: to calibrate it on."""
+    return _train._sample_split()[1] if "--sample" in shlex.split(options) else datasets.calibration()
+
+
+def calibrate(model: str | Path, device: Any, digits: Digits, output: str | Path, **constraint: float) -> None:
+    """Choose thresholds on some digits, print what they do there, and keep them in a model file.
+
+    Parameters
+    ----------
+    model
+        A model file, or a shipped model's name.
+    device
+        What computes the first exit.
+    digits
+        Never trained on.
+    output
+        The model file to write.
+    constraint
+        As of :meth:`~pynq_ee.inference.EarlyExitInference.calibrate`.
+    """
+    with EarlyExitInference(model, device=device) as network:
+        found = network.calibrate(digits.images, digits.labels, **constraint)
+        record = {**found.as_dict(), "data": digits.source, "device": str(network.device.name)}
+        weights.save(network.model.with_thresholds(found.thresholds, calibration=record), output)
+    result = found.outcome
+    rows = [
+        ("device", record["device"]),
+        ("data", f"{result.images} images, {digits.source}"),
+        ("constraint", ", ".join(f"{name} = {value:g}" for name, value in found.constraint.items())),
+        ("threshold", nats(found.thresholds)),
+        ("accuracy, system", percent(result.accuracy)),
+        *((f"accuracy, exit {n} alone", percent(share)) for n, share in enumerate(result.exit_accuracy, start=1)),
+        ("left early", percent(result.early_share)),
+    ]
+    print(f"{table(rows)}\nsaved in {output}")
+
+
 def c_simulation(model: str | Path, folder: str | Path) -> Path:
     """Write a model's constants for the circuit, and run the circuit's C++ with them against the test vectors.
 
@@ -77,27 +118,25 @@ def c_simulation(model: str | Path, folder: str | Path) -> Path:
 
     Returns
     -------
-    The folder of the constants.
+    The folder of the constants. Where make, a compiler or the headers of hls4ml are missing, that is printed, and the
+    constants are all that there is.
 
     Raises
     ------
     ToolError
-        make, a compiler or the headers of hls4ml are missing, or a test vector disagrees.
+        The C++ does not compile, or a test vector disagrees.
     """
     source = Path(model).resolve() if Path(model).is_file() else model
     target = Path(folder).resolve()
     generated = target / "generated"
     codegen.generate(weights.load(source), generated)
+    if missing := tools_missing():
+        print(f"not here: the C simulation ({missing})")
+        return generated
     variables = (f"GENERATED={generated}", f"BUILD={target / 'build'}", f"MODEL={source}", f"PYTHON={sys.executable}")
     command = ["make", "--silent", "-C", str(hardware()), "csim", *variables, _QUICK_TO_COMPILE]
     print(f"$ make -C hw csim GENERATED=.. BUILD=.. MODEL={Path(model).name}")
-    environment = {
-        name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")
-    }
-    try:
-        completed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    except OSError as error:
-        raise ToolError(f"the C simulation needs make ({error}); sudo apt install make g++") from error
+    completed = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     print((completed.stdout + completed.stderr).strip())
     if completed.returncode:
         raise ToolError(f"`{shlex.join(command)}` ended with {completed.returncode}; see what it printed above")
@@ -132,7 +171,7 @@ def try_out(model: str | Path, device: Any, images: Any) -> None:
     try:
         with EarlyExitInference(model, device=device) as network:
             prediction = network.classify(images)
-    except (DeviceError, IdentityError, OverlayError) as error:
+    except (DeviceError, IdentityError, OverlayError, ToolError) as error:
         print(f"not yet: {error}")
         return
     print(f"{prediction.device}: labels {prediction.labels.tolist()}, at exits {prediction.exits.tolist()}")

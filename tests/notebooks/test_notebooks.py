@@ -10,7 +10,7 @@ import pytest
 
 nbformat = pytest.importorskip("nbformat", reason="pip install 'pynq_ee[dev]'")
 pytest.importorskip("nbclient", reason="pip install 'pynq_ee[dev]'")
-pytest.importorskip("anywidget", reason="pip install 'pynq_ee[dev]'")
+pytest.importorskip("ipywidgets", reason="pip install 'pynq_ee[dev]'")
 
 import notebook_execution as execution  # noqa: E402, needs the lines before it
 
@@ -45,8 +45,8 @@ def test_there_are_five_notebooks() -> None:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_the_first_code_cell_names_the_device(path: Path) -> None:
-    assert code_cells(path)[0].source.startswith('DEVICE = "sim"  # None on a board')
+def test_the_first_code_cell_names_both_devices(path: Path) -> None:
+    assert '\nDEVICE = choose(board=None, elsewhere="sim")\n' in f"{code_cells(path)[0].source}\n"
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -83,6 +83,27 @@ def test_a_notebook_runs_on_the_simulated_board(path: Path, tmp_path: Path) -> N
     execution.execute(notebook, str(tmp_path))
     shown = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     assert shown
+
+
+@pytest.mark.usefixtures("digits")
+def test_the_last_notebook_runs_where_there_is_neither_pytorch_nor_hls4ml(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a board, but for the board: its kernel is told that both are missing."""
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setenv("AP_TYPES", str(tmp_path / "empty"))
+    quick = {"DEVICE": "sim-numpy", "SIMULATED": "sim", "IMAGES": 100}
+    notebook = execution.with_parameters(read(NOTEBOOKS[-1]), **quick)
+    notebook.cells.insert(0, nbformat.v4.new_code_cell('import sys\n\nsys.modules["torch"] = None'))
+    notebook.cells[
+        0
+    ].source += "\nimport importlib.util as util\n\nfind, util.find_spec = util.find_spec, lambda name: "
+    notebook.cells[0].source += 'None if name == "torch" else find(name)'
+    execution.execute(notebook, str(tmp_path))
+    said = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
+    assert "There is no PyTorch here" in said
+    assert "not here: the compiled kernel" in said and "not here: the C simulation" in said
+    assert "simulated pynq-z2 (numpy kernel)" in said and "hls kernel" not in said
 
 
 def test_parameters_replace_values_of_the_first_code_cell_alone() -> None:

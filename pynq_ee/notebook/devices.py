@@ -1,0 +1,66 @@
+"""Which device a notebook runs on: a board, or a simulated one that its first cell names."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from pynq_ee.inference import SIMULATED
+
+#: Linux has it where it can program a fabric; pynq looks for a board there too.
+_FPGA_MANAGER = Path("/sys/class/fpga_manager")
+
+
+def choose(board: Any, elsewhere: str) -> Any:
+    """One of two devices, by what this machine is, and say which.
+
+    A machine counts as a board by its image (``BOARD``) or its FPGA manager, whether or not pynq can use it: a board
+    that does not work is an error later, and no simulated one takes its place.
+
+    Parameters
+    ----------
+    board
+        On a board: None, the board itself, or a pynq device.
+    elsewhere
+        On any other machine: a simulated board's name.
+    """
+    name = os.environ.get("BOARD") or (_FPGA_MANAGER.is_dir() and any(_FPGA_MANAGER.iterdir()) and "of unknown name")
+    if name:
+        print(f"a board ({name}): DEVICE is {board!r}")
+        return board
+    print(f"no board: DEVICE is {elsewhere!r}, a simulated one")
+    return elsewhere
+
+
+def simulated(name: str) -> str:
+    """A simulated board by its name; where its kernel cannot be compiled, the one that needs no compiler.
+
+    What it computes is the same, bit for bit.
+    """
+    missing = tools_missing() if SIMULATED.get(name) == "hls" else ""
+    if not missing:
+        return name
+    print(f"not here: the compiled kernel of {name!r} ({missing}); 'sim-numpy' takes its place")
+    return "sim-numpy"
+
+
+def tools_missing() -> str:
+    """What the kernel's C++ needs and this machine lacks: make, a compiler or the headers. Empty: nothing."""
+    from pynq_ee.sim import kernel_library
+
+    if shutil.which("make") is None:
+        return "no make: sudo apt install make g++"
+    command = ["make", "--silent", "-C", str(kernel_library.hardware_folder()), "ap_types", f"PYTHON={sys.executable}"]
+    completed = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    return completed.stderr.splitlines()[0] if completed.returncode else ""
+
+
+def environment() -> dict[str, str]:
+    """This process's environment for a make, without the flags of one that may have started it."""
+    from pynq_ee.sim import kernel_library
+
+    return {name: value for name, value in os.environ.items() if name not in kernel_library.MAKE_FLAGS}
