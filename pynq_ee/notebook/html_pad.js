@@ -1,7 +1,7 @@
 // The pad without anywidget. What pad.js takes for a widget's model is a page's own object here, which hands the picture
 // to the kernel in a text field of ipywidgets that is not shown. Nothing comes back that way, so a picture is handed
 // over once the pen has rested for a moment, and not at every move.
-function connect(key, side, pen) {
+function connect(el, key, side, pen) {
   const REST_MILLISECONDS = 150;
   const state = { side, pen, drawn: 0, answered: 0 };
   let resting = null;
@@ -22,5 +22,5 @@ function connect(key, side, pen) {
     on: () => {},
     off: () => {},
   };
-  render({ model, el: document.getElementById(key) });
+  render({ model, el });
 }

@@ -7,6 +7,7 @@ A stock PYNQ image has ipywidgets, but not anywidget. The canvas and its strokes
 from __future__ import annotations
 
 import base64
+import html
 import logging
 import uuid
 from collections.abc import Callable
@@ -16,7 +17,6 @@ from typing import Any
 import ipywidgets
 import numpy as np
 import numpy.typing as npt
-from IPython.display import HTML
 
 #: Pixels of the square, in each direction: five times an image's, so that scaling it down smooths the strokes.
 SIDE = 140
@@ -48,13 +48,11 @@ class HtmlPad(ipywidgets.VBox):
     def __init__(self, on_ink: Callable[[npt.NDArray[np.uint8]], None]) -> None:
         self._on_ink = on_ink
         key = f"pynq-ee-{uuid.uuid4().hex}"
-        canvas = ipywidgets.Output()  # of the widgets, only this one runs a script
-        canvas.append_display_data(HTML(_page(key)))
         #: The picture in base64, a byte a pixel.
         self.field = ipywidgets.Textarea(layout=ipywidgets.Layout(display="none"))
         self.field.add_class(key)
         self.field.observe(self._answer, "value")
-        super().__init__([canvas, self.field, ipywidgets.HTML(_NOTE)])
+        super().__init__([ipywidgets.HTML(_page(key)), self.field, ipywidgets.HTML(_NOTE)])
 
     def _answer(self, change: Any) -> None:
         try:
@@ -65,6 +63,12 @@ class HtmlPad(ipywidgets.VBox):
 
 
 def _page(key: str) -> str:
-    """A place for the canvas, and the script that fills it. A script of a page exports nothing."""
-    script = f"{CANVAS.replace('export default', 'void')}\n{_CONNECTION}\nconnect({key!r}, {SIDE}, {PEN});"
-    return f'<style>{STYLE}</style><div id="{key}"></div><script>(function () {{\n{script}\n}})();</script>'
+    """A place for the canvas, and what fills it.
+
+    In the HTML of a widget no script element runs, but the handler of a picture that cannot be shown does. (The widget
+    Output runs scripts, but not in the classic notebook of every release.) A script of a page exports nothing.
+    """
+    script = f"{CANVAS.replace('export default', 'void')}\n{_CONNECTION}\n"
+    script += f"connect(this.previousElementSibling, {key!r}, {SIDE}, {PEN});"
+    picture = f'<img src="data:," alt="" style="display:none" onerror="{html.escape(script)}">'
+    return f"<style>{STYLE}</style><div></div>{picture}"

@@ -142,8 +142,7 @@ def test_without_anywidget_the_desk_has_a_pad_of_html_and_says_what_to_install(
     pad, answer = draw.desk(network).children[0].children
     assert isinstance(pad, HtmlPad)
     canvas, field, note = pad.children
-    (shown,) = canvas.outputs
-    page = shown["data"]["text/html"]
+    page = canvas.value
     assert field._dom_classes[0] in page and "createElement" in page and "export" not in page
     assert field.layout.display == "none" and "install --no-deps anywidget" in note.value
     ink = np.zeros((SIDE, SIDE), np.uint8)
