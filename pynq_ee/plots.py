@@ -337,13 +337,12 @@ def trace(recording: Trace, path: str | os.PathLike[str], *, title: str = "", mo
     colours = dict(zip(STAGES, (COLOURS[0], "#DDDDDD", COLOURS[5], COLOURS[3], COLOURS[1])))
     with figure(path, size=(11, 2.8)) as axes:
         extents = [(1e3 * (span.begin - start), 1e3 * (span.end - span.begin)) for span in recording.fabric]
-        edge = {"edgecolor": "white", "linewidth": 0.5}
         if modelled is None:
-            axes.broken_barh(extents, (1.1, 0.8), color=COLOURS[2], **edge)
+            axes.broken_barh(extents, (1.1, 0.8), color=COLOURS[2], edgecolor="white", linewidth=0.5)
         else:
-            axes.broken_barh(extents, (1.1, 0.8), color="#99D8C7", label="fabric: the simulation beyond", **edge)
             least = [(begin, min(1e3 * modelled, length)) for begin, length in extents]
-            axes.broken_barh(least, (1.1, 0.8), color=COLOURS[2], label="fabric: modelled", **edge)
+            axes.broken_barh(least, (1.1, 0.8), color=COLOURS[2], label="fabric: modelled", zorder=2)
+            axes.broken_barh(extents, (1.1, 0.8), color="#99D8C7", label="its simulation beyond")
         for span, (begin, length) in zip(recording.fabric, extents):
             axes.text(begin + length / 2, 1.5, str(span.batch), ha="center", va="center", fontsize=7)
         for stage, colour in colours.items():

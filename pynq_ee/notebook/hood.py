@@ -74,7 +74,8 @@ def dataflow(design: Spec, images: int, path: str | Path) -> Path:
         axes.set_yticklabels(names, fontsize=8)
         axes.set_xlabel("clocks from the start of the batch")
         axes.set_title(
-            f"{images} images, {clocks} clocks; dark: a step in every clock (modelled by the cycle model)", fontsize=9
+            f"{images} images, {clocks} clocks; dark: a step in every clock (cycle model: modelled, for any device)",
+            fontsize=9,
         )
     return Path(path)
 
