@@ -341,8 +341,8 @@ def trace(recording: Trace, path: str | os.PathLike[str], *, title: str = "", mo
             axes.broken_barh(extents, (1.1, 0.8), color=COLOURS[2], edgecolor="white", linewidth=0.5)
         else:
             least = [(begin, min(1e3 * modelled, length)) for begin, length in extents]
-            axes.broken_barh(least, (1.1, 0.8), color=COLOURS[2], label="fabric: modelled", zorder=2)
-            axes.broken_barh(extents, (1.1, 0.8), color="#99D8C7", label="its simulation beyond")
+            axes.broken_barh(least, (1.1, 0.8), color=COLOURS[2], label="fabric: modelled", zorder=2, linewidth=0)
+            axes.broken_barh(extents, (1.1, 0.8), color="#99D8C7", label="its simulation beyond", linewidth=0)
         for span, (begin, length) in zip(recording.fabric, extents):
             axes.text(begin + length / 2, 1.5, str(span.batch), ha="center", va="center", fontsize=7)
         for stage, colour in colours.items():
