@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         loop.use_threads(args.threads)
     if args.download and not datasets.mnist_folder():
         print(f"MNIST is in {datasets.download()}")
-    training, validation = _sample_split() if args.sample else (datasets.load("train"), datasets.load("validation"))
+    training, validation = sample_split() if args.sample else (datasets.load("train"), datasets.load("validation"))
     try:
         fabric_spec = spec.Spec(
             branch_channels=args.branch_channels,
@@ -100,7 +100,8 @@ def _import_loop():  # type: ignore[no-untyped-def]
         raise ToolError(f"training needs PyTorch and tqdm ({error}): pip install 'pynq_ee[train]'") from error
 
 
-def _sample_split() -> tuple[Digits, Digits]:
+def sample_split() -> tuple[Digits, Digits]:
+    """The sample digits in two parts, as ``--sample`` has them: to train on, and held out."""
     sample = datasets.load("sample")
     held = np.arange(len(sample.labels)) % _SAMPLE_HELD_OUT == 0
     return (

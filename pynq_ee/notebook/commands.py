@@ -70,7 +70,7 @@ def train(options: str, checkpoint: str | Path, model: str | Path) -> str | Path
 
 def held_out(options: str) -> Digits:
     """Digits that a network trained with some options of ``pynq-ee train`` has not seen: to calibrate it on."""
-    return _train._sample_split()[1] if "--sample" in shlex.split(options) else datasets.calibration()
+    return _train.sample_split()[1] if "--sample" in shlex.split(options) else datasets.calibration()
 
 
 def calibrate(model: str | Path, device: Any, digits: Digits, output: str | Path, **constraint: float) -> None:

@@ -63,6 +63,7 @@ def test_a_label_that_changes_between_rounds_is_an_error(images, monkeypatch):
 
 
 def test_the_command_prints_json_and_draws(images, monkeypatch, tmp_path, capsys):
+    pytest.importorskip("matplotlib", reason="needs matplotlib: pip install 'pynq_ee[plot]'")
     monkeypatch.setattr(datasets, "available", lambda: Digits(images, np.zeros(len(images), int), "noise"))
     picture = tmp_path / "scale.png"
     assert scale.main(["--counts", "1", "100", "--json", "--plot", str(picture)]) == 0
