@@ -419,4 +419,5 @@ class Accelerator:
     def __del__(self) -> None:
         if getattr(self, "slots", None):  # there are none before it is open, nor once it is closed
             warnings.warn("an EarlyExitInference was not closed", ResourceWarning, stacklevel=1, source=self)
-            self.close()
+            with contextlib.suppress(PynqEEError):  # a board that is gone already
+                self.close()

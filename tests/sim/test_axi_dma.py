@@ -412,11 +412,12 @@ def test_a_buffer_that_is_freed_under_a_transfer_is_a_decode_error(board: Board)
     assert board.status(SEND) & axi_dma.ERRORS == axi_dma.DECODE_ERROR
 
 
-def test_a_computed_array_has_a_false_address_that_the_dma_refuses(board: Board) -> None:
-    board.run(SEND)
-    computed = board.buffer(64) + 1
-    board.transfer(SEND, computed.physical_address & 0xFFFFFFFF, 64)
-    assert board.status(SEND) & axi_dma.ERRORS == axi_dma.DECODE_ERROR
+def test_a_computed_array_has_a_false_address(board: Board) -> None:
+    """As far off as the two arrays lie apart on the host: mostly where there is no memory, but not always."""
+    buffer = board.buffer(64)
+    computed = buffer + 1
+    distance = computed.virtual_address - buffer.virtual_address
+    assert computed.physical_address == buffer.physical_address + distance != buffer.physical_address
 
 
 def test_a_length_that_is_no_whole_number_of_beats_is_filled_up_with_zeros(board: Board) -> None:

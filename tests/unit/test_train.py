@@ -536,13 +536,13 @@ def test_train_refuses_wrong_options_in_one_line(
 
 
 def test_the_sample_is_split_without_overlap(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pynq_ee.commands.train import _sample_split
+    from pynq_ee.commands.train import sample_split
 
     labels = np.repeat(np.arange(10), 500)
     images = np.zeros((5000, 28, 28), np.uint8)
     images.reshape(5000, -1)[:, :2] = np.stack([np.arange(5000) % 256, np.arange(5000) // 256], 1)
     monkeypatch.setattr(datasets, "load", lambda split: Digits(images, labels, split))
-    training, held = _sample_split()
+    training, held = sample_split()
     assert np.bincount(training.labels).tolist() == [400] * 10 and np.bincount(held.labels).tolist() == [100] * 10
     numbers = [{image.tobytes() for image in part.images} for part in (training, held)]
     assert not numbers[0] & numbers[1] and len(numbers[0] | numbers[1]) == 5000
