@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
 import os
+import re
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -27,8 +29,9 @@ MAX_PICTURE_SIDE = 65_535
 #: Scans of a progressive JPEG; each of them is a pass over the whole picture, and a usual file has about ten.
 MAX_SCANS = 100
 
-#: The marker that begins a scan. Within one, a byte FF is always followed by 00.
-_START_OF_SCAN = b"\xff\xda"
+#: A marker of a JPEG that has a length, or ends the picture. Within a scan, FF is followed by 00 or a restart's number.
+_MARKER = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")
+_START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 
 #: What is read. Pillow knows more, some of which run other programs (EPS) or have no size of their own.
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "PPM", "WEBP")
@@ -134,7 +137,7 @@ def _picture(source: Image.Image | str | os.PathLike[str], fit: bool, invert: bo
             with warnings.catch_warnings():
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
                 with Image.open(path, formats=FORMATS) as picture:
-                    if picture.format == "JPEG":
+                    if picture.format in ("JPEG", "MPO"):
                         _check_scans(path)
                     pixels = _grey(picture, name, fit)
     except InputError:
@@ -179,11 +182,12 @@ def _check_size(name: str, width: int, height: int) -> None:
 
 
 def _check_scans(path: Path) -> None:
-    scans, before = 0, b""
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            scans += (before + block).count(_START_OF_SCAN)
-            before = block[-1:] if block.endswith(_START_OF_SCAN[:1]) else b""
+    """Count a JPEG's scans; pictures within its metadata and what follows its end do not count."""
+    scans, place = 0, 0
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        while (found := _MARKER.search(content, place)) and found[0] != _END_OF_IMAGE:
+            scans += found[0] == _START_OF_SCAN
+            place = found.end() + int.from_bytes(content[found.end() : found.end() + 2], "big")
     if scans > MAX_SCANS:
         raise InputError(f"{path} has {scans} scans; a JPEG of up to {MAX_SCANS} is read")
 

@@ -7,6 +7,7 @@ exits, each of which sees only what the one before it did not let go.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -248,12 +249,12 @@ class EarlyExitInference:
         if whole_number("batch", batch, least=1) > capacity:
             raise InputError(f"batch is {batch}; it must be 1 to {capacity} (images_per_transfer)")
         if isinstance(images, np.ndarray) and images.ndim == len(SHAPE) + 1:
-            images = (images,)  # one item, not one each
+            images = _split(images, batch)
         ready = (to_images(item, unit_floats=unit_floats, fit=fit, invert=invert) for item in images)
         chunks = self._give_way(_gather(ready, batch))
         if overlap:
             return self._predict(chunks)
-        return (prediction for chunk in chunks for prediction in self._predict([chunk]))
+        return itertools.chain.from_iterable(self._predict([chunk], number) for number, chunk in enumerate(chunks))
 
     def all_exits(self, images: Any) -> npt.NDArray[np.float32]:
         """Logits of every exit for every image, float32 (N, exits, 10): what thresholds are calibrated on."""
@@ -344,9 +345,9 @@ class EarlyExitInference:
             self._turns.give_way()
             yield chunk
 
-    def _predict(self, chunks: Iterable[npt.NDArray[np.uint8]]) -> Iterator[Prediction]:
-        """The predictions of chunks, one each."""
-        return self._pipeline().run(chunks)
+    def _predict(self, chunks: Iterable[npt.NDArray[np.uint8]], first: int = 0) -> Iterator[Prediction]:
+        """The predictions of chunks, one each; ``first`` is the number of the first one."""
+        return self._pipeline().run(chunks, first)
 
     def _pipeline(self) -> Pipeline[Prediction]:
         watch = Stopwatch(self.trace)

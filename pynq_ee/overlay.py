@@ -33,7 +33,7 @@ import numpy.typing as npt
 from pynq_ee import slots as _slots
 from pynq_ee import spec as _spec
 from pynq_ee.circuit import Circuit
-from pynq_ee.errors import DeadlineError, IdentityError, InputError, PynqEEError, TransferError, whole_number
+from pynq_ee.errors import DeadlineError, InputError, PynqEEError, TransferError, whole_number
 from pynq_ee.interrupts import Completion
 from pynq_ee.slots import Results, Slot
 from pynq_ee.weights import Model
@@ -392,8 +392,8 @@ class Accelerator:
             self.recover()
 
     def abandon(self) -> None:
-        """End the batch that is in the fabric, if there is one; its results are lost."""
-        if self._running is not None:
+        """End the batch that is in the fabric, if there may be one; its results are lost."""
+        if self._running is not None or not self._sound:
             self.recover()
 
     def fabric_clocks(self, images: int) -> int:
@@ -408,7 +408,7 @@ class Accelerator:
         """End what is running, free the buffers and let others have the DMA. May be called twice."""
         try:
             if self._circuit.held:  # in a fork, what runs is the parent's
-                with contextlib.suppress(IdentityError):  # another overlay is in the fabric, and nothing of ours to end
+                with contextlib.suppress(PynqEEError):  # another's overlay is in the fabric, or it does not answer
                     self.abandon()
         finally:
             for slot in self.slots:
@@ -418,6 +418,7 @@ class Accelerator:
 
     def __del__(self) -> None:
         if getattr(self, "slots", None):  # there are none before it is open, nor once it is closed
-            warnings.warn("an EarlyExitInference was not closed", ResourceWarning, stacklevel=1, source=self)
-            with contextlib.suppress(PynqEEError):  # a board that is gone already
+            try:
+                warnings.warn("an EarlyExitInference was not closed", ResourceWarning, stacklevel=1, source=self)
+            finally:
                 self.close()

@@ -35,9 +35,8 @@ from pynq_ee.trace import IN_FLIGHT, Stopwatch
 Chunk = npt.NDArray[np.uint8]
 Outcome = TypeVar("Outcome")
 
-
-#: How long a thread gives way to coroutines: they look for the lock every POLL_SECONDS, and would never find it free.
-_GIVE_WAY_SECONDS = 3 * POLL_SECONDS
+#: Longest time that a thread gives way to coroutines, should their event loop be busy with other things.
+_GIVE_WAY_SECONDS = 0.1
 
 _every: weakref.WeakSet[Turns] = weakref.WeakSet()
 
@@ -48,14 +47,21 @@ class Turns:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.current: Pipeline | None = None
-        self._waiting = 0  # coroutines that look for the lock
+        self._waiting: list[asyncio.AbstractEventLoop] = []  # of the coroutines that look for the lock
         self._queues: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = weakref.WeakKeyDictionary()
         _every.add(self)
 
     def give_way(self) -> None:
-        """Let coroutines have the lock first, if any wait for it. For a thread that does not have it."""
-        if self._waiting:
-            time.sleep(_GIVE_WAY_SECONDS)
+        """Let the coroutines of other threads that wait for the lock have it first. For a thread that does not have it.
+
+        They look for it now and then, and threads that take turns would never leave it free for long enough.
+        """
+        if not self._waiting:
+            return
+        own = asyncio._get_running_loop()
+        give_up = time.monotonic() + _GIVE_WAY_SECONDS
+        while any(loop is not own and loop.is_running() for loop in self._waiting) and time.monotonic() < give_up:
+            time.sleep(POLL_SECONDS)
 
     def queue(self) -> asyncio.Lock:
         """Where the coroutines of the running event loop wait for each other, in order."""
@@ -63,12 +69,18 @@ class Turns:
 
     async def acquire(self) -> None:
         """Take the lock without blocking the event loop while a thread has it."""
-        self._waiting += 1
+        loop = asyncio.get_running_loop()
+        self._waiting.append(loop)
         try:
             while not self.lock.acquire(blocking=False):
                 await asyncio.sleep(POLL_SECONDS)
         finally:
-            self._waiting -= 1
+            self._waiting.remove(loop)
+
+    def release(self) -> None:
+        """Undo :meth:`acquire`, also where an interrupt came before it returned."""
+        if self.lock._is_owned():  # type: ignore[attr-defined]
+            self.lock.release()
 
 
 def _renew() -> None:
@@ -114,51 +126,52 @@ class Pipeline(Generic[Outcome]):
         self._ahead: _Sent | None = None  # in the fabric, or complete
         self._kept: Results | PynqEEError | None = None  # what became of it, where another caller saw to that
 
-    def run(self, chunks: Iterable[Chunk]) -> Iterator[Outcome]:
-        """Send chunks, and yield what ``use`` made of each, in order. ``chunks`` is read without holding the lock."""
-        try:
-            for number, chunk in enumerate(itertools.chain(chunks, [None])):
-                with self._turns.lock:
-                    filled = self._begin(number, chunk)
-                    outcome = None
-                    while self._ahead or filled:
-                        with self._watch.stage("fabric", self._ahead.number if self._ahead else number):
-                            while not self._ready(filled):
-                                self._accelerator.pause()
-                        done, outcome = self._end(filled)
-                        if done:
-                            break
-                if outcome is not None:
-                    yield outcome
-        finally:
-            self._leave()
+    def run(self, chunks: Iterable[Chunk], first: int = 0) -> Iterator[Outcome]:
+        """Send chunks, and yield what ``use`` made of each, in order. ``chunks`` is read without holding the lock.
+
+        ``first`` is the number of the first one.
+        """
+        for number, chunk in enumerate(itertools.chain(chunks, [None]), first):
+            with self._turns.lock:
+                filled = self._begin(number, chunk)
+                outcome = None
+                while self._ahead or filled:
+                    with self._watch.stage("fabric", self._ahead.number if self._ahead else number):
+                        while not self._ready(filled):
+                            self._accelerator.pause()
+                    done, outcome = self._end(filled)
+                    if done:
+                        break
+                if chunk is None:
+                    self._turns.current = None
+            if outcome is not None:
+                yield outcome
 
     async def run_async(self, chunks: Iterable[Chunk]) -> AsyncIterator[Outcome]:
         """As :meth:`run`, but the fabric is awaited, with the lock free meanwhile.
 
         The stage ``fabric`` counts the host's own work only. The caller has its place in :meth:`Turns.queue`.
         """
-        try:
-            for number, chunk in enumerate(itertools.chain(chunks, [None])):
-                filled: _Sent | None = None
-                outcome, done, begun = None, False, False
-                while not done:
+        for number, chunk in enumerate(itertools.chain(chunks, [None])):
+            filled: _Sent | None = None
+            outcome, done, begun = None, False, False
+            while not done:
+                try:
                     await self._turns.acquire()
-                    try:
-                        if not begun or self._turns.current is not self:  # what was filled may be another's by now
-                            filled, begun = self._begin(number, chunk), True
-                        with self._watch.stage("fabric", self._ahead.number if self._ahead else number):
-                            ready = self._ready(filled)
-                        if ready:
-                            done, outcome = self._end(filled)
-                    finally:
-                        self._turns.lock.release()
-                    # A fast fabric must not keep other tasks from running.
-                    await (asyncio.sleep(0) if done else self._accelerator.completion.wait(self._accelerator.patience))
-                if outcome is not None:
-                    yield outcome
-        finally:
-            self._leave()
+                    if not begun or self._turns.current is not self:  # what was filled may be another's by now
+                        filled, begun = self._begin(number, chunk), True
+                    with self._watch.stage("fabric", self._ahead.number if self._ahead else number):
+                        ready = self._ready(filled)
+                    if ready:
+                        done, outcome = self._end(filled)
+                    if done and chunk is None:
+                        self._turns.current = None
+                finally:
+                    self._turns.release()
+                # A fast fabric must not keep other tasks from running.
+                await (asyncio.sleep(0) if done else self._accelerator.completion.wait(self._accelerator.patience))
+            if outcome is not None:
+                yield outcome
 
     # One step, with the lock held -------------------------------------------------------------------------------
 
@@ -200,16 +213,6 @@ class Pipeline(Generic[Outcome]):
         if ahead is None or not isinstance(results, Results):
             return True, None
         return True, self._use(ahead.number, ahead.chunk, results)
-
-    def _leave(self) -> None:
-        """End this caller's turn for good, unless it leaves a batch in the fabric: the next caller finishes that.
-
-        The lock is not waited for, since this may run in the garbage collector; whoever has it has seen to the rest.
-        """
-        if self._ahead is None and self._turns.lock.acquire(blocking=False):
-            if self._turns.current is self:
-                self._turns.current = None
-            self._turns.lock.release()
 
     def _keep(self) -> None:
         """Finish the batch in the fabric for its owner, because another caller has come."""

@@ -27,7 +27,8 @@ using Word = spec::Word;
 // A token of trunk or branch: activations, position-major, the first one in the lowest bits.
 using Token = uint64_t;
 
-static_assert(spec::IMAGE_BEATS <= 256, "an image's iterations must fit their count");
+constexpr int MOST_IMAGE_STEPS = 256;  // of an image, that a BatchPosition counts
+static_assert(spec::IMAGE_BEATS <= MOST_IMAGE_STEPS, "an image's iterations must fit their count");
 static_assert(spec::FEATURE_BEATS + spec::RESULT_BEATS <= spec::IMAGE_BEATS, "the output must keep up with the input");
 
 // Where a process stands in its batch. Images and the iterations of one are counted apart: their product would be a

@@ -28,6 +28,7 @@ constexpr int POSITION_BITS = IN_CHANNELS * spec::ACTIVATION_BITS;
 constexpr int PATCH_COLUMNS = POSITIONS + KERNEL - 1;
 constexpr int TAPS = KERNEL * KERNEL * IN_CHANNELS;
 
+static_assert(IMAGE_STEPS <= MOST_IMAGE_STEPS, "an image's iterations must fit their count");
 static_assert(KERNEL == 3 && spec::BRANCH_PADDING == 1, "the neighbours of a token are one position away");
 static_assert(SIDE % POSITIONS == 0, "no token may straddle two rows");
 static_assert(POSITIONS == 2 && spec::POOL == 2, "a token is pooled as a whole");

@@ -25,6 +25,7 @@ constexpr int RECORD_FIELDS = spec::CLASSES + 2;  // logits, sequence number, fl
 constexpr int LOGIT_MAX = (1 << (spec::LOGIT_BITS - 1)) - 1;
 constexpr int LOGIT_MIN = -LOGIT_MAX - 1;
 
+static_assert(IMAGE_STEPS <= MOST_IMAGE_STEPS, "an image's iterations must fit their count");
 static_assert(spec::CLASSIFIER_IN_CHANNELS == spec::BRANCH_TOKENS * CHANNELS, "every activation has its weights");
 static_assert(PHASE_CLASSES * PHASES >= spec::CLASSES, "every class has its phase");
 static_assert(CHANNELS * WEIGHT_BITS <= 64, "the weights of one position and class must fit a word of the ROM");

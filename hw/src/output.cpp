@@ -15,6 +15,7 @@ constexpr bool HAS_PARTIAL_BEAT = spec::FEATURE_BEATS != WHOLE_BEATS;
 constexpr int PENDING_BITS = TOKEN_BITS + spec::BEAT_BITS;
 constexpr int UNIT = 16;  // divides a token and a beat, so that few positions are left to shift to
 
+static_assert(IMAGE_STEPS <= MOST_IMAGE_STEPS, "an image's iterations must fit their count");
 static_assert(TOKEN_BITS % UNIT == 0 && spec::BEAT_BITS % UNIT == 0, "tokens and beats are whole units");
 static_assert(spec::FEATURE_BEATS - WHOLE_BEATS == 0 || spec::FEATURE_BEATS - WHOLE_BEATS == 1,
               "the features are whole beats, and perhaps a partial one");

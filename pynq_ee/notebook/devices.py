@@ -56,7 +56,9 @@ def tools_missing() -> str:
         return "no make: sudo apt install make g++"
     command = ["make", "--silent", "-C", str(kernel_library.hardware_folder()), "ap_types", f"PYTHON={sys.executable}"]
     completed = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
-    return completed.stderr.splitlines()[0] if completed.returncode else ""
+    if not completed.returncode:
+        return ""
+    return next(iter(completed.stderr.splitlines()), f"make fails with status {completed.returncode}")
 
 
 def environment() -> dict[str, str]:

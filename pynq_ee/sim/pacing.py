@@ -10,6 +10,7 @@ waits for its turn. The larger the pace, the less of the whole is that.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -45,6 +46,7 @@ class Worker:
         self._failure: BaseException | None = None
         self._woken = 0.0
         self._stopped = False
+        self._process = os.getpid()
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
 
     def start(self) -> None:
@@ -64,7 +66,12 @@ class Worker:
             raise failure
 
     def stop(self) -> None:
-        """Switch the fabric off, and wait until its thread has ended. May be called twice."""
+        """Switch the fabric off, and wait until its thread has ended. May be called twice.
+
+        A fork has no such thread, and its copy of the lock may never come free.
+        """
+        if os.getpid() != self._process:
+            return
         with self.lock:
             self._stopped = True
             self._changed.notify_all()

@@ -194,7 +194,7 @@ def test_classify_in_a_thread_and_classify_async_share_one_object(
         same(each, expected)
 
 
-def test_a_thread_that_is_always_busy_does_not_keep_a_coroutine_waiting(
+def test_threads_that_are_always_busy_do_not_keep_a_coroutine_waiting(
     model: Model, images: np.ndarray, expected: np.ndarray
 ) -> None:
     enough = threading.Event()
@@ -211,13 +211,15 @@ def test_a_thread_that_is_always_busy_does_not_keep_a_coroutine_waiting(
                 while not enough.is_set():
                     work()
 
-            thread = threading.Thread(target=busy)
-            thread.start()
+            threads = [threading.Thread(target=busy) for _ in range(2)]
+            for thread in threads:
+                thread.start()
             try:
                 asyncio.run(main(network))
             finally:
                 enough.set()
-                thread.join()
+                for thread in threads:
+                    thread.join()
 
 
 def test_a_loop_in_another_thread_looks_while_the_interrupt_is_the_first_ones(

@@ -13,6 +13,7 @@ from pynq_ee.errors import DeviceError, InputError, ModelFileError
 from pynq_ee.sim import SimulatedDevice
 from pynq_ee.sim.dram import PAGE_BYTES
 from pynq_ee.spec import NETWORKS
+from pynq_ee.trace import IN_FLIGHT, Trace
 
 # A threshold at which random models let some images leave and keep some.
 MIDDLE = 1.0
@@ -121,6 +122,16 @@ def test_an_array_may_be_streamed(network, images):
         network.stream(images, batch=2.5)
 
 
+def test_a_streamed_array_is_read_as_it_goes_and_an_empty_one_yields_nothing(network, images):
+    floats = images[:8] / np.float32(255)
+    floats[7, 0, 0] = np.nan
+    stream = network.stream(floats, batch=2, unit_floats=True)
+    assert [len(next(stream)) for _ in range(2)] == [2, 2]  # the third comes when the fourth batch has been read
+    with pytest.raises(InputError, match="nan"):
+        next(stream)
+    assert list(network.stream(images[:0])) == []
+
+
 def test_without_overlap_a_source_may_wait_for_each_prediction(network, images):
     found = []
 
@@ -129,9 +140,12 @@ def test_without_overlap_a_source_may_wait_for_each_prediction(network, images):
             assert len(found) == number
             yield image
 
+    network.trace = trace = Trace()
     for prediction in network.stream(source(), batch=1, overlap=False):
         found.append(prediction.labels[0])
+    network.trace = None
     np.testing.assert_array_equal(found, network.classify(images[:5]).labels)
+    assert [span.batch for span in trace.lane(IN_FLIGHT)] == [0, 1, 2, 3, 4]
 
 
 def test_a_stream_that_is_left_halfway_leaves_a_working_network(network, images):

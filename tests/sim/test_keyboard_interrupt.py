@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 from types import FrameType
@@ -92,6 +93,39 @@ def test_an_interrupt_at_any_line_leaves_a_working_network(
         for _ in range(2):
             assert np.array_equal(network.classify(images).labels, expected), interrupt.place
     assert line > 100 * EVERY, "there are hundreds of lines"
+
+
+def test_an_interrupt_in_a_recovery_does_not_let_go_of_buffers_that_the_dma_writes(
+    model: Model, images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with SimulatedDevice(model, kernel="numpy") as device:
+        network = EarlyExitInference(model, device=device, images_per_transfer=SIZE, deadline_seconds=0.2)
+        with monkeypatch.context() as patch:
+            patch.setattr(network.accelerator, "_complete", interrupt)
+            patch.setattr(network.accelerator._circuit, "reset", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                network.classify(images)
+        recoveries = network.accelerator.counters.recoveries
+        network.close()
+        assert network.accelerator.counters.recoveries == recoveries + 1
+
+
+def test_an_interrupt_while_a_coroutine_takes_its_turn_leaves_it_to_other_threads(
+    network: EarlyExitInference, images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted(list):
+        def remove(self, item: object) -> None:  # what runs right after the lock was taken
+            super().remove(item)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(network._turns, "_waiting", Interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(network.classify_async(images))
+    with ThreadPoolExecutor(1) as other:
+        assert len(other.submit(network.classify, images).result(timeout=20)) == len(images)
 
 
 def test_an_interrupt_is_told_also_where_the_fabric_cannot_be_recovered(

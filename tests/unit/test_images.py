@@ -319,6 +319,23 @@ def test_a_jpeg_of_very_many_scans_is_refused_before_it_is_decoded(tmp_path: Pat
                 to_images(path)
 
 
+def test_scans_of_several_pictures_in_one_file_count_and_what_is_no_scan_does_not(tmp_path: Path) -> None:
+    plain = picture_bytes(Image.fromarray(GRADIENT), "JPEG", progressive=True)
+    start, end = plain.index(b"\xff\xda"), plain.index(b"\xff\xd9")
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(plain + (images.MAX_SCANS + 1) * b"\xff\xda\x00\x02")  # as the video behind a photo that moves
+    assert to_images(path).shape == (1, 28, 28)
+    thumbnail = (images.MAX_SCANS + 1) * b"\xff\xda\x00\x02"
+    metadata = b"\xff\xed" + struct.pack(">H", len(thumbnail) + 2) + thumbnail
+    path.write_bytes(plain[:2] + metadata + plain[2:])
+    assert to_images(path).shape == (1, 28, 28)
+    several = picture_bytes(Image.fromarray(GRADIENT), "MPO", save_all=True, append_images=[Image.fromarray(GRADIENT)])
+    start, end = several.index(b"\xff\xda"), several.index(b"\xff\xd9")
+    path.write_bytes(several[:start] + (images.MAX_SCANS + 1) * several[start:end] + several[end:])
+    with pytest.raises(InputError, match=r"photo.jpg has \d+ scans"):
+        to_images(path)
+
+
 def test_an_empty_picture_is_refused() -> None:
     with pytest.raises(InputError, match=r"0 x 0 pixels"):
         to_images(Image.new("L", (0, 0)), fit=True)
