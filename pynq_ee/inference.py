@@ -115,7 +115,8 @@ class EarlyExitInference:
         self.remainder = remainder or default_engine()
         self._stages = software_exits(self.remainder, self.model)
         self._takes_packed = self.remainder in TAKES_PACKED
-        self._decide_first = decider(self.remainder, 2.0**self.model.logit_exponent)
+        self._scale = np.float32(2.0**self.model.logit_exponent)
+        self._decide_first = decider(self.remainder, float(self._scale))
         self._decide_later = decider(self.remainder)
         self.trace: Trace | None = None
         self._turns = Turns()
@@ -363,20 +364,22 @@ class EarlyExitInference:
         with watch.stage("entropy", number):
             logits = self._scaled(results)
             labels, entropy, leaves = self._decide_first(results.logits, threshold[0])
-            undecided = np.flatnonzero(~leaves)
-        taken = np.ones(len(chunk), np.int64)
-        with watch.stage("remainder", number):
-            hidden = self._features(results, chunk, undecided) if len(undecided) else None
-            for exit_number, stage in enumerate(self._stages, start=2):
-                if not len(undecided):
-                    break
-                hidden, exit_logits = stage(hidden)
-                taken[undecided] = exit_number
-                logits[undecided] = exit_logits
-                last = exit_number == self.model.exits
-                decision = self._decide_later(exit_logits, math.inf if last else threshold[exit_number - 1])
-                labels[undecided], entropy[undecided] = decision.labels, decision.entropy
-                undecided, hidden = undecided[~decision.leaves], hidden[~decision.leaves]
+            undecided = (~leaves).nonzero()[0]
+        taken = np.empty(len(chunk), np.int64)
+        taken.fill(1)
+        if len(undecided):
+            with watch.stage("remainder", number):
+                hidden = self._features(results, chunk, undecided)
+                for exit_number, stage in enumerate(self._stages, start=2):
+                    hidden, exit_logits = stage(hidden)
+                    taken[undecided] = exit_number
+                    logits[undecided] = exit_logits
+                    last = exit_number == self.model.exits
+                    decision = self._decide_later(exit_logits, math.inf if last else threshold[exit_number - 1])
+                    labels[undecided], entropy[undecided] = decision.labels, decision.entropy
+                    undecided, hidden = undecided[~decision.leaves], hidden[~decision.leaves]
+                    if not len(undecided):
+                        break
         return Prediction(
             labels,
             taken,
@@ -388,7 +391,7 @@ class EarlyExitInference:
         )
 
     def _scaled(self, results: Results) -> npt.NDArray[np.float32]:
-        return results.logits * np.float32(2.0**self.model.logit_exponent)
+        return results.logits * self._scale
 
     def _features(
         self, results: Results, chunk: npt.NDArray[np.uint8], rows: npt.NDArray[np.intp]
