@@ -19,6 +19,8 @@ from pynq_ee import images
 from pynq_ee.errors import InputError
 from pynq_ee.images import to_images
 
+Image.init()  # what each of the formats can do is known only then
+
 GRADIENT = (np.arange(28)[:, None] * 9 + np.arange(28)[None]).astype(np.uint8)
 
 
@@ -319,9 +321,8 @@ def test_a_jpeg_of_very_many_scans_is_refused_before_it_is_decoded(tmp_path: Pat
                 to_images(path)
 
 
-def test_scans_of_several_pictures_in_one_file_count_and_what_is_no_scan_does_not(tmp_path: Path) -> None:
+def test_bytes_that_look_like_scans_do_not_count_in_metadata_nor_behind_a_pictures_end(tmp_path: Path) -> None:
     plain = picture_bytes(Image.fromarray(GRADIENT), "JPEG", progressive=True)
-    start, end = plain.index(b"\xff\xda"), plain.index(b"\xff\xd9")
     path = tmp_path / "photo.jpg"
     path.write_bytes(plain + (images.MAX_SCANS + 1) * b"\xff\xda\x00\x02")  # as the video behind a photo that moves
     assert to_images(path).shape == (1, 28, 28)
@@ -329,8 +330,15 @@ def test_scans_of_several_pictures_in_one_file_count_and_what_is_no_scan_does_no
     metadata = b"\xff\xed" + struct.pack(">H", len(thumbnail) + 2) + thumbnail
     path.write_bytes(plain[:2] + metadata + plain[2:])
     assert to_images(path).shape == (1, 28, 28)
+
+
+@pytest.mark.skipif("MPO" not in Image.SAVE_ALL, reason="this Pillow writes no JPEG of several pictures")
+def test_a_jpeg_of_several_pictures_is_bounded_as_any(tmp_path: Path) -> None:
     several = picture_bytes(Image.fromarray(GRADIENT), "MPO", save_all=True, append_images=[Image.fromarray(GRADIENT)])
     start, end = several.index(b"\xff\xda"), several.index(b"\xff\xd9")
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(several)
+    assert to_images(path).shape == (1, 28, 28)
     path.write_bytes(several[:start] + (images.MAX_SCANS + 1) * several[start:end] + several[end:])
     with pytest.raises(InputError, match=r"photo.jpg has \d+ scans"):
         to_images(path)
