@@ -104,7 +104,7 @@ def manifest(bitfile: Path) -> dict[str, Any]:
     return {**content, "build_id": build_id, "clock_mhz": clock_mhz}
 
 
-def identity(bitfile: Path) -> int | None:
+def build_id_of(bitfile: Path) -> int | None:
     """The ``build_id`` of a ``.bit``, told without loading it: its header's, else its manifest's, else None.
 
     Raises
@@ -132,7 +132,7 @@ def check(bitfile: str | Path, board: Board, build_id: int | None = None) -> Pat
     Raises
     ------
     IdentityError
-        A .bit of another model, see :func:`identity`. One that tells none is judged when it is loaded.
+        A .bit of another model, see :func:`build_id_of`. One that tells none is judged when it is loaded.
     OverlayError
         A missing or damaged .bit or .hwh; files of two builds; another part than the board's; no DMA, no kernel, or a
         DMA whose length register is too short.
@@ -148,7 +148,7 @@ def check(bitfile: str | Path, board: Board, build_id: int | None = None) -> Pat
     header = bit_header.read(bit)
     if not _is_part(header.part, board):
         raise OverlayError(f"{bit} is for the part {header.part}; {board.name} has a {board.part}. Run {build}")
-    found = identity(bit)
+    found = build_id_of(bit)
     if None not in (build_id, found) and build_id != found:
         raise IdentityError(
             f"{bit} is the bitstream of another model: build_id 0x{found:08x} (needed 0x{build_id:08x}). Name "

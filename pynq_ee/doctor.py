@@ -169,7 +169,7 @@ def _overlay(board: Board, model: Model) -> Finding:
         return Finding(check, "fail", "of another model", str(error))
     except PynqEEError as error:
         return Finding(check, _needed_on_a_board(), "none that can be used", str(error))
-    if bitfiles.identity(path) is None:
+    if bitfiles.build_id_of(path) is None:
         remedy = "its identity is checked when it is loaded"
         return Finding(check, "warn", f"{path}, which tells no build_id; no manifest.json beside it", remedy)
     return Finding(check, "ok", f"{path}, build_id 0x{model.build_id:08x}")

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -78,7 +79,7 @@ class Stopwatch:
         self.trace = trace
         self.seconds = dict.fromkeys(STAGES, 0.0)
 
-    def stage(self, name: str, batch: int) -> _Stage:
+    def stage(self, name: str, batch: int) -> AbstractContextManager[None]:
         """Take the time of a block: ``with watch.stage("entropy", number): ...``."""
         return _Stage(self, name, batch)
 

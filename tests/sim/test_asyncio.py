@@ -319,7 +319,7 @@ def test_an_overlay_without_the_interrupt_is_polled(model: Model, images: np.nda
 def test_a_machine_without_the_uio_device_is_polled(
     model: Model, images: np.ndarray, expected: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with SimulatedDevice(model, kernel="numpy", pace=1.0) as device, opened(model, device) as network:
+    with SimulatedDevice(model, kernel="numpy", pace=PACE) as device, opened(model, device) as network:
         monkeypatch.setattr(_InterruptController, "_uio_devices", {})
         same(asyncio.run(network.classify_async(images)).logits, expected)
         assert network.completion.startswith("polling: pynq cannot use the interrupt here (")

@@ -180,9 +180,9 @@ def test_a_manifest_of_another_build_id_than_the_header_is_refused(overlay: Call
 
 def test_a_bitstream_without_a_user_id_is_what_its_manifest_says(overlay: Callable[..., Path]) -> None:
     bit = overlay()
-    assert bitfiles.identity(bit) is None
+    assert bitfiles.build_id_of(bit) is None
     bit.with_name("manifest.json").write_text('{"build_id": "22", "clock_mhz": 100}')
-    assert bitfiles.identity(bit) == 0x22 and bitfiles.check(bit, BOARDS["pynq-z2"], 0x22) == bit
+    assert bitfiles.build_id_of(bit) == 0x22 and bitfiles.check(bit, BOARDS["pynq-z2"], 0x22) == bit
     with pytest.raises(IdentityError, match=r"0x00000022 \(needed 0x00000023\)"):
         bitfiles.check(bit, BOARDS["pynq-z2"], 0x23)
 
