@@ -38,7 +38,7 @@ help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 	@echo "make lint   ruff and mypy"
 	@echo "make notebooks   execute the notebooks, and keep their outputs and screenshots"
-	@echo "make soak   a million images with random faults on the simulated board, each result compared; ten minutes or more"
+	@echo "make soak   a million images with random faults on the simulated board, each result compared; six minutes or more"
 	@echo "make soak-short   the same for a quarter of a minute"
 	@echo "make test-pynq301   the runtime's tests on pynq 3.0.1, in a venv of its own"
 	@echo "make test-packaging   what users get, built and installed in fresh environments"
