@@ -74,10 +74,10 @@ lint: $(VENV)/.test
 
 # No wrong or lost label, whatever the board does; SOAK_FLAGS="--seed 7" makes other faults, --help tells the rest.
 soak: $(VENV)/.test
-	$(BIN)/python -m pynq_ee.bench.soak $(SOAK_FLAGS)
+	$(BIN)/python -m pynq_ee.bench.reliability.soak $(SOAK_FLAGS)
 
 soak-short: $(VENV)/.test
-	$(BIN)/python -m pynq_ee.bench.soak --seconds 15 $(SOAK_FLAGS)
+	$(BIN)/python -m pynq_ee.bench.reliability.soak --seconds 15 $(SOAK_FLAGS)
 
 # The line of pynq that PYNQ-Z1 and Z2 images carry, with the tests that need no PyTorch.
 test-pynq301: .venv-pynq301/.test

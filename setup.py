@@ -135,7 +135,7 @@ setup(
     extras_require=EXTRAS,
     cmdclass={"sdist": ReproducibleSdist},
     entry_points={
-        "console_scripts": ["pynq-ee = pynq_ee.cli:main"],
+        "console_scripts": ["pynq-ee = pynq_ee.commands.cli:main"],
         # What `pynq get-notebooks` delivers, and where pynq.Overlay("first_exit.bit") looks.
         "pynq.notebooks": ["pynq_ee = pynq_ee.notebook_files"],
         "pynq.overlays": ["pynq_ee = pynq_ee.overlay_files"],

@@ -14,7 +14,7 @@ from sphinx.application import Sphinx
 from sphinx.ext.autodoc.mock import mock
 
 import pynq_ee
-from pynq_ee.cli import build_parser
+from pynq_ee.commands.cli import build_parser
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import architecture
@@ -70,26 +70,14 @@ nitpick_ignore_regex = [("py:class", r"(?!pynq_ee\.).*"), ("py:obj", r"(?!pynq_e
 suppress_warnings = ["ref.python"]  # a name in a signature that two modules have: either page is one click away
 
 #: What most users meet, in that order; the reference lists it before the rest.
-FOR_USERS = (
-    "inference",
-    "prediction",
-    "errors",
-    "weights",
-    "spec",
-    "calibrate",
-    "governor",
-    "cluster",
-    "images",
-    "exits",
-    "remainder",
-)
+FOR_USERS = ("inference", "prediction", "errors", "network", "data", "exits", "remainder", "cluster")
 
 #: Documented by the command reference.
-COMMANDS = {"commands", "cli"}
+COMMANDS = {"commands"}
 
 
 def modules_of(part: str) -> list[str]:
-    """Dotted names of a part of the package: the module, or the package and the modules below it."""
+    """Dotted names of a room: its module, or its folder and the modules in it."""
     found = [PACKAGE / f"{part}.py", *sorted((PACKAGE / part).rglob("*.py"))]
     names = [".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) for path in found if path.exists()]
     return [name.removesuffix(".__init__") for name in names]

@@ -18,8 +18,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
-from pynq_ee import exits, spec, weights
-from pynq_ee.slots import RECORD
+from pynq_ee import exits
+from pynq_ee.driver.slots import RECORD
+from pynq_ee.network import spec, weights
 
 # Text stays text, so that it can be searched and compared; the same drawing gives the same bytes.
 matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "pynq_ee", "font.size": 9})
@@ -187,17 +188,17 @@ def way() -> Figure:
     design = spec.DEFAULT
     figure, axes = canvas(8.4, 2.9)
     steps = (
-        ("array, picture\nor file", "images.py", HOST),
-        ("DMA buffer\n(a slot)", "slots.py", HOST),
-        (f"{design.image_beats} beats", "dma.py", PLAIN),
-        ("first exit", "hw/src", FABRIC),
+        ("array, picture\nor file", "data/images.py", HOST),
+        ("DMA buffer\n(a slot)", "driver/slots.py", HOST),
+        (f"{design.image_beats} beats", "driver/dma.py", PLAIN),
+        ("first exit", "hw/hls", FABRIC),
         (
             f"{design.output_bytes(True)} bytes: {design.feature_beats * design.beat_bytes}\n"
             f"of features, {spec.RESULT_BYTES}\nof the record",
-            "slots.py",
+            "driver/slots.py",
             PLAIN,
         ),
-        ("entropy,\nthreshold", "exits.py", HOST),
+        ("entropy,\nthreshold", "exits/rule.py", HOST),
     )
     width, gap = 1.1, 0.3
     for number, (text, file, colour) in enumerate(steps):
@@ -219,7 +220,7 @@ def way() -> Figure:
 
 
 def house() -> Figure:
-    """The floors of the package, and what stands beside them."""
+    """The rooms of the package on their floors, and those that stand beside them."""
     content = architecture.read()
     floors, beside = content["floors"], list(content["beside"])
     in_a_row, width, height = 6, 1.12, 0.5

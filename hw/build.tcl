@@ -9,7 +9,7 @@
 # when all of them are complete. A failure is one line on stderr and exit status 1.
 #
 # Written for the Tcl 8.5 that older releases of Vivado carry. Everything here that is not a command of Vivado or of
-# the HLS tool is a small procedure of tcl/, which plain tclsh runs too.
+# the HLS tool is a small procedure of vivado/, which plain tclsh runs too.
 
 namespace eval build {
     variable folder [file dirname [file normalize [info script]]]
@@ -22,7 +22,7 @@ namespace eval build {
 foreach build::part {
     failure options spec tools hls_reports processing_system block_design check_timing implement manifest
 } {
-    source [file join $build::folder tcl $build::part.tcl]
+    source [file join $build::folder vivado $build::part.tcl]
 }
 
 # Folder below --out: boards that share the default board's part share its files, any other has a folder of its own.
@@ -60,13 +60,13 @@ proc build::run_hls {work board clock} {
         version [spec::get kernel_version] \
         part [dict get [spec::board $board] part] \
         period [format %.3f [expr {1000.0 / $clock}]] \
-        sources [lsort [glob [file join $folder src *.cpp]]] \
-        includes [list [file join $folder include] [file join $folder generated]]]
+        sources [lsort [glob [file join $folder hls *.cpp]]] \
+        includes [list [file join $folder hls] [file join $folder generated]]]
     # vitis-run passes no arguments on to a script, so the settings are a script that sources hls.tcl.
     set script [file join $hls run.tcl]
     set channel [open $script w]
     puts $channel [list set settings $settings]
-    puts $channel [list source [file join $folder tcl hls.tcl]]
+    puts $channel [list source [file join $folder vivado hls.tcl]]
     close $channel
     set log [file join $hls hls.log]
     puts "HLS: $kernel for [dict get $settings part] at [dict get $settings period] ns; log: $log"

@@ -7,9 +7,9 @@ place.
 
 from pathlib import Path
 
-from pynq_ee.bitfiles import board_of
+from pynq_ee.driver.bitfiles import board_of
 from pynq_ee.errors import DeviceError
-from pynq_ee.spec import DEFAULT_BOARD
+from pynq_ee.network.spec import DEFAULT_BOARD
 
 
 def _folder() -> Path:

@@ -16,7 +16,7 @@ from pynq_ee.errors import (
     TransferError,
 )
 from pynq_ee.inference import EarlyExitInference, Prediction
-from pynq_ee.weights import Model, load, save
+from pynq_ee.network.weights import Model, load, save
 
 __version__ = "0.1.0"
 

@@ -17,21 +17,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pynq_ee import bitfiles, exits, fabric, weights
-from pynq_ee.calibrate import Calibration, calibrate
+from pynq_ee import exits
+from pynq_ee.data.images import SHAPE, to_images
+from pynq_ee.driver import bitfiles
+from pynq_ee.driver.accelerator import Accelerator
+from pynq_ee.driver.pipeline import Pipeline, Turns
+from pynq_ee.driver.slots import Results
 from pynq_ee.errors import DeviceError, InputError, whole_number
-from pynq_ee.governor import Held, hold
-from pynq_ee.images import SHAPE, to_images
-from pynq_ee.overlay import Accelerator
-from pynq_ee.pipeline import Pipeline, Turns
+from pynq_ee.exits.calibration import Calibration, calibrate
+from pynq_ee.exits.governor import Held, hold
+from pynq_ee.network import fabric, weights
+from pynq_ee.network.spec import CLASSES
+from pynq_ee.network.weights import Model
 from pynq_ee.prediction import Prediction, concatenate
 from pynq_ee.remainder import TAKES_PACKED, decider
 from pynq_ee.remainder import default as default_engine
 from pynq_ee.remainder import stages as software_exits
-from pynq_ee.slots import Results
-from pynq_ee.spec import CLASSES
 from pynq_ee.trace import Stopwatch, Trace
-from pynq_ee.weights import Model
 
 #: Devices that are asked for by name; everything else is a pynq device or a board.
 SIMULATED = {"sim": "hls", "sim-numpy": "numpy"}
@@ -43,7 +45,7 @@ class EarlyExitInference:
     Parameters
     ----------
     model
-        A shipped model's name, the path of a model file, or a :class:`~pynq_ee.weights.Model`.
+        A shipped model's name, the path of a model file, or a :class:`~pynq_ee.network.weights.Model`.
     device
         None: the board that this runs on. ``"sim"``: a simulated board that runs the compiled HLS kernel.
         ``"sim-numpy"``: one that runs the NumPy model, where there is no compiler. Or a pynq device.
@@ -165,7 +167,7 @@ class EarlyExitInference:
         Parameters
         ----------
         images, unit_floats, fit, invert
-            See :func:`pynq_ee.images.to_images`: uint8 arrays (28, 28) or (N, 28, 28), PIL images, paths, lists.
+            See :func:`pynq_ee.data.images.to_images`: uint8 arrays (28, 28) or (N, 28, 28), PIL images, paths, lists.
 
         Raises
         ------
@@ -291,7 +293,7 @@ class EarlyExitInference:
         constraint
             One of ``max_loss_points``, ``min_early_share``, ``min_throughput``, ``max_mean_seconds``,
             ``max_mean_joules``; with ``delta``, the first holds with probability ``1 - delta``. See
-            :func:`pynq_ee.calibrate.optimum`.
+            :func:`pynq_ee.exits.calibration.optimum`.
 
         Raises
         ------
@@ -305,7 +307,7 @@ class EarlyExitInference:
     def hold(self, images: Iterable[Any], **target: Any) -> Iterator[Held]:
         """Classify a stream and hold ``images_per_second`` or ``mean_seconds`` by moving the thresholds.
 
-        See :func:`pynq_ee.governor.hold`. They are never above ``cap``, by default the present thresholds.
+        See :func:`pynq_ee.exits.governor.hold`. They are never above ``cap``, by default the present thresholds.
         """
         self._check_open()
         return hold(self, images, **target)

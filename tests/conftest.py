@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 import models
-from pynq_ee import datasets, weights
-from pynq_ee.datasets import Digits
+from pynq_ee.data import datasets
+from pynq_ee.data.datasets import Digits
 from pynq_ee.errors import DataError
-from pynq_ee.weights import Model
+from pynq_ee.network import weights
+from pynq_ee.network.weights import Model
 
 # A deadline an example would fail on a busy machine, not on a slow test.
 hypothesis.settings.register_profile("pynq_ee", deadline=None, max_examples=60)

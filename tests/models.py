@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pynq_ee import spec as _spec
-from pynq_ee.spec import REMAINDER_LAYERS, FabricLayer, Spec
-from pynq_ee.weights import LayerWeights, Model, RemainderWeights, remainder_layers
+from pynq_ee.network import spec as _spec
+from pynq_ee.network.spec import REMAINDER_LAYERS, FabricLayer, Spec
+from pynq_ee.network.weights import LayerWeights, Model, RemainderWeights, remainder_layers
 
 #: Shifts by layer and by width of its weights that spread random outputs over most of their range.
 _SHIFTS = {"trunk": {2: 5, 4: 8}, "branch": {2: 2, 4: 5}, "classifier": {2: 1, 4: 3}}

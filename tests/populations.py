@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from pynq_ee.scores import Scores
+from pynq_ee.exits.scores import Scores
 
 
 def population(images: int, exits: int, seed: int) -> Scores:

@@ -12,9 +12,9 @@ from typing import Any
 from distributed import get_worker
 
 from pynq_ee.errors import DeviceError
+from pynq_ee.network.weights import Model
 from pynq_ee.sim import SimulatedDevice
 from pynq_ee.sim.kernel import Kernel, numpy_kernel
-from pynq_ee.weights import Model
 
 #: Seconds an image of the workers 0 and 1.
 UNEVEN_SECONDS = (0.02, 0.002)

@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pynq_ee import datasets, plots, spec, weights
-from pynq_ee.bench import machine
+from pynq_ee.bench import machine, plots
 from pynq_ee.cluster import Cluster
-from pynq_ee.weights import Model
+from pynq_ee.data import datasets
+from pynq_ee.network import spec, weights
+from pynq_ee.network.weights import Model
 
 #: Rates, relative to each other, of the boards that are not alike.
 UNEVEN = (1, 2, 4)

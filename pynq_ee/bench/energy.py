@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from pynq_ee import spec
 from pynq_ee.bench.machine import processor
-from pynq_ee.costs import Costs
 from pynq_ee.errors import ToolError
+from pynq_ee.exits.costs import Costs
+from pynq_ee.network import spec
 
 POWERCAP = Path("/sys/class/powercap")
 

@@ -48,15 +48,15 @@ from types import TracebackType
 from typing import Any
 
 import pynq_ee
-from pynq_ee import weights
 from pynq_ee.cluster.board import Board
 from pynq_ee.cluster.sharing import LOOK_SECONDS, Future, Images, Sharing
 from pynq_ee.cluster.workers import connect
+from pynq_ee.data.images import to_images
 from pynq_ee.errors import DeviceError, InputError
-from pynq_ee.images import to_images
 from pynq_ee.inference import _gather
+from pynq_ee.network import weights
+from pynq_ee.network.weights import Model
 from pynq_ee.prediction import Prediction, concatenate
-from pynq_ee.weights import Model
 
 __all__ = ["Board", "Cluster"]
 
@@ -149,13 +149,13 @@ class Cluster:
         Parameters
         ----------
         images
-            Any iterable of what :func:`~pynq_ee.images.to_images` takes. No more than ``2 * in_flight`` batches for
-            each board are read ahead of what has been yielded: a slow board holds up the others only when they are
+            Any iterable of what :func:`~pynq_ee.data.images.to_images` takes. No more than ``2 * in_flight`` batches
+            for each board are read ahead of what has been yielded: a slow board holds up the others only when they are
             that far ahead of it.
         batch
             Images that are sent at once.
         reading
-            ``unit_floats``, ``fit`` and ``invert``, as for :func:`~pynq_ee.images.to_images`.
+            ``unit_floats``, ``fit`` and ``invert``, as for :func:`~pynq_ee.data.images.to_images`.
 
         Yields
         ------

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 import pynq_ee
-from pynq_ee import weights
 from pynq_ee.errors import DeadlineError, DeviceError, PynqEEError
 from pynq_ee.inference import EarlyExitInference
+from pynq_ee.network import weights
 from pynq_ee.prediction import Prediction
 
 

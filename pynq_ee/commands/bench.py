@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pynq_ee import weights
 from pynq_ee.commands.common import plain, print_json, table
 from pynq_ee.errors import InputError
 from pynq_ee.files import write_atomically
+from pynq_ee.network import weights
 
 HELP = "measure software against fabric, energy, robustness and the risk bound"
 EXAMPLES = """\
@@ -46,7 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print, write."""
-    from pynq_ee.bench import compare, suite, tables
+    from pynq_ee.bench.paper import compare, suite, tables
 
     if args.driver:
         return _driver(args)
@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
 def _board(args: argparse.Namespace) -> Any:
     if args.device == "model":
         return None
-    from pynq_ee import bitfiles
+    from pynq_ee.driver import bitfiles
 
     return bitfiles.this_board()
 
@@ -113,8 +113,9 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def _driver(args: argparse.Namespace) -> int:
-    from pynq_ee import datasets
-    from pynq_ee.bench import driver, timing
+    from pynq_ee.bench import timing
+    from pynq_ee.bench.host import driver
+    from pynq_ee.data import datasets
 
     batch = args.batches[0] if args.batches else 1000
     images = datasets.available().images

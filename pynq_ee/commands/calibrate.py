@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pynq_ee import bitfiles, datasets, weights
-from pynq_ee import calibrate as _calibrate
 from pynq_ee.commands.common import add_device_options, add_json_option, nats, open_network, percent, print_json, table
+from pynq_ee.data import datasets
+from pynq_ee.driver import bitfiles
 from pynq_ee.errors import InputError
-from pynq_ee.scores import Scores
+from pynq_ee.exits import calibration as _calibration
+from pynq_ee.exits.scores import Scores
+from pynq_ee.network import weights
 
 HELP = "find the thresholds under a constraint, on the validation images"
 EXAMPLES = """\
@@ -53,7 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Calibrate, save, draw."""
-    constraint = {name: getattr(args, name) for name in _calibrate.CONSTRAINTS if getattr(args, name) is not None}
+    constraint = {name: getattr(args, name) for name in _calibration.CONSTRAINTS if getattr(args, name) is not None}
     constraint = constraint or {"min_early_share": DEFAULT_EARLY_SHARE}
     output = args.output or (Path(args.model) if Path(args.model).suffix == ".npz" else None)
     if output and output.suffix != ".npz":
@@ -64,10 +66,10 @@ def run(args: argparse.Namespace) -> int:
         scores = Scores.of(network.all_exits(digits.images), digits.labels)
         device = str(network.device.name)
         model = network.model
-    chosen = _calibrate.optimum(scores, costs, delta=args.delta, **constraint)
+    chosen = _calibration.optimum(scores, costs, delta=args.delta, **constraint)
     record = {**chosen.as_dict(), "data": digits.source, "device": device}
     if args.picture:
-        from pynq_ee import plots
+        from pynq_ee.bench import plots
 
         plots.calibration(scores, chosen, args.picture, title=f"{model.network}, {digits.source}, {device}")
     if output:
@@ -82,16 +84,16 @@ def run(args: argparse.Namespace) -> int:
 
 def _costs(args, constraint, network, digits):  # type: ignore[no-untyped-def]
     """Costs that the constraint asks for; None where each software stage may count as one."""
-    from pynq_ee import costs
     from pynq_ee.bench import energy
+    from pynq_ee.exits import costs
 
     if "max_mean_joules" in constraint:
         return energy.joules(costs.measure(network, digits.images), energy.model_for(bitfiles.board_of(network.device)))
-    seconds = args.measure or "seconds" in map(_calibrate.CONSTRAINTS.get, constraint)
+    seconds = args.measure or "seconds" in map(_calibration.CONSTRAINTS.get, constraint)
     return costs.measure(network, digits.images) if seconds else None
 
 
-def _rows(chosen: _calibrate.Calibration, source: str, device: str) -> list[tuple[str, str]]:
+def _rows(chosen: _calibration.Calibration, source: str, device: str) -> list[tuple[str, str]]:
     result = chosen.outcome
     ((name, value),) = chosen.constraint.items()
     rows = [

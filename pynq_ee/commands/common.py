@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from pynq_ee import weights
-from pynq_ee.datasets import Digits
+from pynq_ee.data.datasets import Digits
 from pynq_ee.errors import InputError
 from pynq_ee.inference import SIMULATED, EarlyExitInference
+from pynq_ee.network import weights
 from pynq_ee.remainder import ENGINES
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from pynq_ee import calibrate, datasets
 from pynq_ee.commands.common import (
     add_device_options,
     add_json_option,
@@ -21,7 +20,9 @@ from pynq_ee.commands.common import (
     print_json,
     table,
 )
+from pynq_ee.data import datasets
 from pynq_ee.errors import ToolError
+from pynq_ee.exits import calibration
 from pynq_ee.inference import EarlyExitInference, Prediction
 from pynq_ee.trace import STAGES
 
@@ -48,11 +49,11 @@ def run(args: argparse.Namespace) -> int:
     digits = first(datasets.available(), args.images)
     with open_network(args) as network:
         prediction = network.classify(digits.images)
-        scores = calibrate.Scores.of(network.all_exits(digits.images), digits.labels)
+        scores = calibration.Scores.of(network.all_exits(digits.images), digits.labels)
         record = _record(network, prediction, digits, scores)
     status = 0
     if not args.no_picture:
-        from pynq_ee import plots
+        from pynq_ee.bench import plots
 
         record["picture"] = args.picture
         try:
@@ -83,7 +84,7 @@ def _check_packages(args: argparse.Namespace) -> None:
 
 
 def _record(
-    network: EarlyExitInference, prediction: Prediction, digits: datasets.Digits, scores: calibrate.Scores
+    network: EarlyExitInference, prediction: Prediction, digits: datasets.Digits, scores: calibration.Scores
 ) -> dict[str, Any]:
     correct = scores.label == digits.labels[:, None]
     images, clock = len(prediction), network.accelerator.clock_mhz

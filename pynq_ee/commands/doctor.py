@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from pynq_ee import doctor, weights
+from pynq_ee.commands import checks
 from pynq_ee.commands.common import add_json_option, add_model_option, print_json, table
+from pynq_ee.network import weights
 
 HELP = "tell whether this machine can run the accelerator, and what to do if not"
 EXAMPLES = """\
@@ -22,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a line for each check."""
-    findings = doctor.examine(weights.load(args.model))
+    findings = checks.examine(weights.load(args.model))
     if args.json:
         print_json([finding._asdict() for finding in findings])
     else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pynq_ee import datasets, weights
 from pynq_ee.commands.common import (
     add_device_options,
     add_json_option,
@@ -16,7 +15,9 @@ from pynq_ee.commands.common import (
     print_json,
     table,
 )
-from pynq_ee.scores import Outcome, Scores, outcome
+from pynq_ee.data import datasets
+from pynq_ee.exits.scores import Outcome, Scores, outcome
+from pynq_ee.network import weights
 
 HELP = "measure accuracy and early exits on the test images"
 EXAMPLES = """\

@@ -6,8 +6,9 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from pynq_ee import codegen, spec, weights
 from pynq_ee.errors import InputError, ToolError
+from pynq_ee.generate import constants
+from pynq_ee.network import spec, weights
 
 HELP = "turn a checkpoint into a model file and the hardware's generated headers"
 EXAMPLES = """\
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         if not any(model.thresholds):
             print(f"no image leaves early yet; next: pynq-ee calibrate --model {args.output} --device sim")
     if args.generated:
-        codegen.generate(model, args.generated)
+        constants.generate(model, args.generated)
         print(f"{args.generated}: build_id {model.build_id:08x}")
     return 0
 

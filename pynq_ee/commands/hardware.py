@@ -7,9 +7,10 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from pynq_ee import datasets, weights
 from pynq_ee.commands.common import add_json_option, add_model_option, print_json
+from pynq_ee.data import datasets
 from pynq_ee.errors import InputError
+from pynq_ee.network import weights
 
 HELP = "tell clocks, latency and resources of the circuit"
 EXAMPLES = """\
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         return _estimate(args)
     if args.pixels or args.output:
         raise InputError("--pixels and --output belong to --estimate MODEL...")
-    from pynq_ee.bench import estimate, hardware
+    from pynq_ee.bench.circuit import estimate, hardware
 
     rows = hardware.figures(weights.load(args.model), estimate.read(args.circuit)["rows"] if args.circuit else ())
     if args.json:
@@ -64,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
 def _estimate(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from pynq_ee.bench import estimate
+    from pynq_ee.bench.circuit import estimate
 
     digits = datasets.available()
     circuits: list[tuple[str, weights.Model]] = []

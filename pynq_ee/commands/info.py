@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from importlib import metadata
 from typing import Any
 
-from pynq_ee import __version__, remainder, spec, weights
+from pynq_ee import __version__, remainder
 from pynq_ee.commands.common import add_json_option, add_model_option, print_json, table
+from pynq_ee.network import spec, weights
 
 HELP = "tell what is installed here and what a model is"
 EXAMPLES = """\

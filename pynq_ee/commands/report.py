@@ -22,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the report."""
-    from pynq_ee.bench import report
+    from pynq_ee.bench.paper import report
 
     for path in report.write(report.read(args.results), args.output, pictures=not args.no_pictures):
         print(path)

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from pynq_ee import datasets, weights
 from pynq_ee.commands.common import (
     add_device_options,
     add_json_option,
@@ -20,8 +19,10 @@ from pynq_ee.commands.common import (
     print_json,
     table,
 )
+from pynq_ee.data import datasets
 from pynq_ee.errors import InputError
 from pynq_ee.inference import SIMULATED, EarlyExitInference
+from pynq_ee.network import weights
 from pynq_ee.trace import FABRIC, HOST, STAGES, Trace
 
 HELP = "record and draw what host and fabric do over time"
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         modelled = _modelled(network, size, args.pace) if trace.lane(FABRIC) else None
         facts = _facts(trace, network, size, modelled, args.pace)
     if not args.no_picture:
-        from pynq_ee import plots
+        from pynq_ee.bench import plots
 
         title = f"{facts['device']}: host measured, fabric {facts['fabric']}{_beside(modelled, args.pace)}"
         plots.trace(trace, args.output, title=title, modelled=modelled)

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pynq_ee import datasets, spec
-from pynq_ee.datasets import Digits
+from pynq_ee.data import datasets
+from pynq_ee.data.datasets import Digits
 from pynq_ee.errors import InputError, ToolError
+from pynq_ee.network import spec
 
 HELP = "train a network, quantization-aware"
 EXAMPLES = """\

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from pynq_ee import hardware_description, plots, spec
+from pynq_ee.bench import plots
+from pynq_ee.driver import hardware_description
+from pynq_ee.network import spec
 
 #: The ends of a bus interface; newer releases of Vivado use the second word.
 _SOURCES, _TARGETS = ("MASTER", "INITIATOR"), ("SLAVE", "TARGET")

@@ -9,14 +9,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pynq_ee import cli, codegen, datasets, weights
+from pynq_ee.commands import cli
 from pynq_ee.commands import train as _train
 from pynq_ee.commands.common import nats, percent, table
-from pynq_ee.datasets import Digits
+from pynq_ee.data import datasets
+from pynq_ee.data.datasets import Digits
 from pynq_ee.errors import DeviceError, IdentityError, OverlayError, ToolError
+from pynq_ee.generate import constants
 from pynq_ee.inference import EarlyExitInference
+from pynq_ee.network import weights
+from pynq_ee.network.spec import DEFAULT_BOARD
 from pynq_ee.notebook.devices import environment, tools_missing
-from pynq_ee.spec import DEFAULT_BOARD
 
 #: Of the C simulation: it compiles for longer than it runs.
 _QUICK_TO_COMPILE = "CXXFLAGS=-O1"
@@ -129,7 +132,7 @@ def c_simulation(model: str | Path, folder: str | Path) -> Path:
     source = Path(model).resolve() if Path(model).is_file() else model
     target = Path(folder).resolve()
     generated = target / "generated"
-    codegen.generate(weights.load(source), generated)
+    constants.generate(weights.load(source), generated)
     if missing := tools_missing():
         print(f"not here: the C simulation ({missing})")
         return generated
@@ -151,7 +154,7 @@ def hardware() -> Path:
     ToolError
         They are not there.
     """
-    package = Path(weights.__file__).resolve().parent
+    package = Path(weights.__file__).resolve().parents[1]
     for candidate in (package / "hw", package.parent / "hw"):
         if (candidate / "build.tcl").is_file():
             return candidate

@@ -13,12 +13,14 @@ import numpy.typing as npt
 from IPython.display import HTML
 from PIL import Image
 
-from pynq_ee import exits, fabric, plots
+from pynq_ee import exits
+from pynq_ee.bench import plots
+from pynq_ee.data.images import to_images
 from pynq_ee.errors import PynqEEError
-from pynq_ee.images import to_images
+from pynq_ee.exits.scores import ENTROPY_MAX
 from pynq_ee.inference import EarlyExitInference
-from pynq_ee.scores import ENTROPY_MAX
-from pynq_ee.spec import ACTIVATION_MAX
+from pynq_ee.network import fabric
+from pynq_ee.network.spec import ACTIVATION_MAX
 
 #: Screen pixels of one of the pictures in the strip, a multiple of 28 and 14, and between two of them.
 _PICTURE, _GAP = 112, 8
@@ -27,7 +29,7 @@ _NO_WIDGETS = """The pad needs the package <i>ipywidgets</i>, which is not here:
 ipywidgets</code>, then restart the kernel and reload the page. Without it, draw in another program, black on white, and
 look at the file:<br>
 <code>image = to_images("digit.png", fit=True, invert=True)[0]</code>, with <code>to_images</code> of
-<code>pynq_ee.images</code><br>
+<code>pynq_ee.data.images</code><br>
 <code>Image(draw.picture(draw.look(network, image), "mine.png"))</code>"""
 
 

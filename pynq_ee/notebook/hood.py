@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 from IPython.display import HTML
 
-from pynq_ee import bitfiles, plots, spec
+from pynq_ee.bench import plots
+from pynq_ee.driver import bitfiles
 from pynq_ee.inference import EarlyExitInference
+from pynq_ee.network import spec
+from pynq_ee.network.spec import Spec
 from pynq_ee.notebook import block_design
 from pynq_ee.notebook.block_design import Design
 from pynq_ee.notebook.pages import table
-from pynq_ee.spec import Spec
 
 
 def design_of(network: EarlyExitInference) -> Design:

@@ -11,15 +11,16 @@ from typing import Any, NamedTuple
 import ipywidgets
 from IPython.display import HTML
 
-from pynq_ee import bitfiles, costs, plots
-from pynq_ee.bench import energy
-from pynq_ee.calibrate import Calibration
-from pynq_ee.costs import Costs
-from pynq_ee.datasets import Digits
+from pynq_ee.bench import energy, plots
+from pynq_ee.data.datasets import Digits
+from pynq_ee.driver import bitfiles
 from pynq_ee.errors import ToolError
+from pynq_ee.exits import costs
+from pynq_ee.exits.calibration import Calibration
+from pynq_ee.exits.costs import Costs
+from pynq_ee.exits.scores import ENTROPY_MAX, Scores, outcome, sweep
 from pynq_ee.inference import EarlyExitInference
 from pynq_ee.notebook.pages import table
-from pynq_ee.scores import ENTROPY_MAX, Scores, outcome, sweep
 
 #: The slider's first value, nats, and its steps over the whole range.
 _LOWEST, _STEPS = plots.LOWEST_THRESHOLD, 200

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from IPython.display import HTML
 
-from pynq_ee import bitfiles, dma, spec
+from pynq_ee.data.images import to_images
+from pynq_ee.driver import bitfiles, dma
 from pynq_ee.errors import TransferError
-from pynq_ee.images import to_images
 from pynq_ee.inference import EarlyExitInference
+from pynq_ee.network import spec
+from pynq_ee.network.spec import REGISTER_OFFSET
 from pynq_ee.notebook.pages import table
-from pynq_ee.spec import REGISTER_OFFSET
 
 
 class Access(NamedTuple):

@@ -1,6 +1,6 @@
 """The rest of the network in software, on one of several engines.
 
-An engine turns a :class:`~pynq_ee.weights.Model` into one function for each software exit, in order. The first
+An engine turns a :class:`~pynq_ee.network.weights.Model` into one function for each software exit, in order. The first
 function takes the trunk's features, uint8 (n, 6, 14, 14); every function returns the hidden state for the next one,
 and this exit's logits, float32 (n, 10)::
 
@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from pynq_ee import exits
 from pynq_ee.errors import InputError, ToolError
-from pynq_ee.weights import Model
+from pynq_ee.network.weights import Model
 
 Stage = Callable[[Any], tuple[Any, npt.NDArray[np.float32]]]
 

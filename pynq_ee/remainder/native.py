@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pynq_ee import spec
 from pynq_ee.errors import InputError
+from pynq_ee.network import spec
+from pynq_ee.network.weights import Model
 from pynq_ee.remainder import Decision, _native
 from pynq_ee.remainder.packing import Layer, packed_layers, results
-from pynq_ee.weights import Model
 
 FloatArray = npt.NDArray[np.float32]
 

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from pynq_ee import spec
-from pynq_ee.spec import POOL, REMAINDER_LAYERS
-from pynq_ee.weights import Model, RemainderWeights
+from pynq_ee.network import spec
+from pynq_ee.network.spec import POOL, REMAINDER_LAYERS
+from pynq_ee.network.weights import Model, RemainderWeights
 
 FloatArray = npt.NDArray[np.float32]
 Layer = Callable[[FloatArray], FloatArray]

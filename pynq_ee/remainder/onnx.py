@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from pynq_ee import onnx_export
-from pynq_ee.weights import Model
+from pynq_ee.generate import onnx as graphs
+from pynq_ee.network.weights import Model
 
 
 def stages(model: Model, threads: int = 1) -> list[Callable[[Any], tuple[Any, Any]]]:
@@ -20,7 +20,7 @@ def stages(model: Model, threads: int = 1) -> list[Callable[[Any], tuple[Any, An
     threads
         Of one run. For the few images that reach the software, one is the fastest.
     """
-    return [_stage(session(onnx_export.stage(model, number), threads)) for number in range(model.exits - 1)]
+    return [_stage(session(graphs.stage(model, number), threads)) for number in range(model.exits - 1)]
 
 
 def session(graph: Any, threads: int) -> onnxruntime.InferenceSession:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pynq_ee import spec
-from pynq_ee.spec import POOL, REMAINDER_LAYERS, RemainderLayer
-from pynq_ee.weights import Model
+from pynq_ee.network import spec
+from pynq_ee.network.spec import POOL, REMAINDER_LAYERS, RemainderLayer
+from pynq_ee.network.weights import Model
 
 FloatArray = npt.NDArray[np.float32]
 

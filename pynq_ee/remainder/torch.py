@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from pynq_ee import spec
-from pynq_ee.spec import POOL, REMAINDER_LAYERS
-from pynq_ee.weights import Model, RemainderWeights
+from pynq_ee.network import spec
+from pynq_ee.network.spec import POOL, REMAINDER_LAYERS
+from pynq_ee.network.weights import Model, RemainderWeights
 
 
 def stages(model: Model) -> list[Callable[[Any], tuple[Any, Any]]]:

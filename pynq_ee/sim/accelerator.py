@@ -1,7 +1,7 @@
 """The accelerator as the processor and the streams see it: AXI4-Lite registers and ``ap_ctrl_hs`` around a kernel.
 
-The registers are those of :data:`pynq_ee.spec.REGISTERS`, with the semantics of the ``s_axilite`` adapter that Vitis
-HLS 2022.1 generates: ap_start stays set until ap_ready, ap_done, ap_ready and each ``ap_vld`` bit clear when they
+The registers are those of :data:`pynq_ee.network.spec.REGISTERS`, with the semantics of the ``s_axilite`` adapter that
+Vitis HLS 2022.1 generates: ap_start stays set until ap_ready, ap_done, ap_ready and each ``ap_vld`` bit clear when they
 are read, the interrupt status toggles on write. auto_restart (bit 7) is not modelled and reads zero.
 
 A run is one call of the kernel function, made when the run has been started and the input that it needs is there. Its
@@ -15,10 +15,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pynq_ee import spec
+from pynq_ee.network import spec
+from pynq_ee.network.spec import REGISTER_OFFSET
 from pynq_ee.sim.axi_dma import ReceiveChannel, SendChannel, Transfer
 from pynq_ee.sim.kernel import Kernel, Run
-from pynq_ee.spec import REGISTER_OFFSET
 
 _CTRL, _GIER, _IER, _ISR = (REGISTER_OFFSET[name] for name in ("CTRL", "GIER", "IP_IER", "IP_ISR"))
 _IRQ_DONE, _IRQ_READY = 1 << 0, 1 << 1

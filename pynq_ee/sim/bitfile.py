@@ -7,7 +7,7 @@ import struct
 import time
 from pathlib import Path
 
-from pynq_ee.bit_header import DATA, DATE, DESIGN, NO_USER_ID, PART, PREAMBLE, TIME
+from pynq_ee.driver.bit_header import DATA, DATE, DESIGN, NO_USER_ID, PART, PREAMBLE, TIME
 
 
 def write(path: str | os.PathLike[str], design: str, part: str, payload: bytes, user_id: int = NO_USER_ID) -> Path:

@@ -1,6 +1,6 @@
 """A cycle model of the kernel's dataflow: what its clocks are *modelled* with, and what its FIFOs are sized by.
 
-It knows no pixel. Each process of ``hw/src`` is a loop whose step ``i`` reads from some streams and writes to some;
+It knows no pixel. Each process of ``hw/hls`` is a loop whose step ``i`` reads from some streams and writes to some;
 which ones depends on ``i`` alone, so a batch is a fixed table of steps. In a clock a process does all of this, or
 stands still:
 
@@ -10,8 +10,9 @@ stands still:
 That a pipeline stands still as a whole, with results inside, when its next input is missing is the least favourable
 of the synthesizer's pipeline styles (``stp``). The network is a timed event graph: to let a process run earlier, to
 make a pipeline shorter or a FIFO deeper delays nothing. So a circuit whose pipelines are no deeper than
-:data:`pynq_ee.spec.PIPELINE_DEPTHS` and whose FIFOs are no shallower than :data:`pynq_ee.spec.FIFO_DEPTHS` needs at
-most the clocks of the model, and does not deadlock where the model does not.
+:data:`pynq_ee.network.spec.PIPELINE_DEPTHS` and whose FIFOs are no shallower than
+:data:`pynq_ee.network.spec.FIFO_DEPTHS` needs at most the clocks of the model, and does not deadlock where the model
+does not.
 
 Many stall patterns are simulated at once: every state is an array over patterns.
 """
@@ -25,8 +26,8 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from pynq_ee import spec as _spec
-from pynq_ee.spec import Spec
+from pynq_ee.network import spec as _spec
+from pynq_ee.network.spec import Spec
 
 Steps = npt.NDArray[np.bool_]
 
@@ -65,7 +66,7 @@ class Simulation:
 
 
 def processes(spec: Spec, images: int, features: bool) -> tuple[Process, ...]:
-    """The kernel's processes for a batch of ``images``, as ``hw/src`` has them."""
+    """The kernel's processes for a batch of ``images``, as ``hw/hls`` has them."""
     image = np.arange(images * spec.image_beats)
     ends = image % spec.image_beats == spec.image_beats - 1
     found = [

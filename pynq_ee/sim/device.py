@@ -27,10 +27,12 @@ from pynq.pl_server.device import Device
 from pynq.pl_server.global_state import GlobalState
 from pynqmetadata.frontends import Metadata
 
-from pynq_ee import bit_header, spec
+from pynq_ee.driver import bit_header
+from pynq_ee.driver.load_state import state_file_name
 from pynq_ee.errors import DeviceError, InputError, OverlayError
 from pynq_ee.files import write_atomically
-from pynq_ee.load_state import state_file_name
+from pynq_ee.network import spec
+from pynq_ee.network.weights import Model
 from pynq_ee.sim import bitfile, dataflow, hwh, processor
 from pynq_ee.sim.buffer import BufferObject, SimulatedBuffer
 from pynq_ee.sim.bus import WORD_BYTES, Bus, WordArray
@@ -41,7 +43,6 @@ from pynq_ee.sim.interrupts import SimulatedUio
 from pynq_ee.sim.kernel import Kernel, hls_kernel, numpy_kernel
 from pynq_ee.sim.pacing import Worker
 from pynq_ee.sim.programmable_logic import ProgrammableLogic
-from pynq_ee.weights import Model
 
 KERNELS: dict[str, Callable[[Model], Kernel]] = {"hls": hls_kernel, "numpy": numpy_kernel}
 
@@ -59,7 +60,7 @@ class SimulatedDevice(Device):
         What computes it: ``hls`` (the C++ of the bitstream, compiled here when it first is needed) or ``numpy``
         (no compiler needed). Or a function that makes a kernel for the model, such as one that fails on purpose.
     board
-        A name in :data:`pynq_ee.spec.BOARDS`.
+        A name in :data:`pynq_ee.network.spec.BOARDS`.
     memory_bytes
         Contiguous memory for buffers.
     design
@@ -90,7 +91,7 @@ class SimulatedDevice(Device):
     Examples
     --------
     >>> import pynq
-    >>> from pynq_ee import weights
+    >>> from pynq_ee.network import weights
     >>> with SimulatedDevice(weights.load(), kernel="numpy") as device:
     ...     overlay = pynq.Overlay(device.bitfile, device=device)
     ...     images = pynq.allocate((16, 784), "u1", target=device)

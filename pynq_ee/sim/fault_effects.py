@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pynq_ee import spec
+from pynq_ee.network import spec
 from pynq_ee.sim import axi_dma
 from pynq_ee.sim.dram import MemoryLimitError
 from pynq_ee.sim.injection import Shot, Tap

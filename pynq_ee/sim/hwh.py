@@ -60,7 +60,7 @@ def recorded_design(board: str, beat_bits: int) -> Design:
     Parameters
     ----------
     board
-        A name in :data:`pynq_ee.spec.BOARDS`.
+        A name in :data:`pynq_ee.network.spec.BOARDS`.
     beat_bits
         Width of the kernel's streams.
 

@@ -1,7 +1,7 @@
 """What an IP has that a block design does not say: parameters that Vivado derives, registers that the IP brings along.
 
 Of the IPs in the design these are the processors, whose clock dividers follow from the frequencies asked for, the
-accelerator, whose registers stand in :mod:`pynq_ee.spec`, and the DMA.
+accelerator, whose registers stand in :mod:`pynq_ee.network.spec`, and the DMA.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import xml.etree.ElementTree as ElementTree
 
-from pynq_ee import spec
+from pynq_ee.network import spec
 from pynq_ee.sim import axi_dma
 
 #: Frequency of the PLL that the fabric's clocks are divided from, in MHz, by processor.

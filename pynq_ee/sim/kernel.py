@@ -18,9 +18,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pynq_ee import fabric, spec
+from pynq_ee.network import fabric, spec
+from pynq_ee.network.weights import Model
 from pynq_ee.sim import kernel_library
-from pynq_ee.weights import Model
 
 
 class Run(NamedTuple):
@@ -40,7 +40,7 @@ Kernel = Callable[[npt.NDArray[np.uint8], npt.NDArray[np.uint8], int, int], "Run
 
 
 def numpy_kernel(model: Model) -> Kernel:
-    """The accelerator by :mod:`pynq_ee.fabric`."""
+    """The accelerator by :mod:`pynq_ee.network.fabric`."""
     return lambda beats, last, images, mode: _run_numpy(model, beats, last, images, mode)
 
 

@@ -23,13 +23,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pynq_ee import codegen
 from pynq_ee.errors import ToolError
-from pynq_ee.weights import Model
+from pynq_ee.generate import constants
+from pynq_ee.network.weights import Model
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _LIBRARY = "libfirst_exit.so"
-_SOURCES = ("Makefile", "include/**/*", "src/**/*", "tb/**/*")
+_SOURCES = ("Makefile", "hls/**/*")
 #: Variables by which a make that runs this program would pass its flags on to the one that it starts.
 MAKE_FLAGS = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")
 _WITHOUT = 'kernel="numpy" (device="sim-numpy") needs no compiler'
@@ -45,7 +45,7 @@ _REGISTER_NAMES = ("magic", "version", "build_id", "images_done", "error_flags")
 
 
 class _Registers(ctypes.Structure):
-    """``struct first_exit_registers`` of hw/tb/library.h."""
+    """``struct first_exit_registers`` of hw/hls/tb/library.h."""
 
     _fields_ = [(name, ctypes.c_uint32) for name in _REGISTER_NAMES]
 
@@ -63,7 +63,7 @@ def library(model: Model) -> Path:
         or the cache cannot be written.
     """
     hardware = hardware_folder()
-    generated = codegen.generated(model)
+    generated = constants.generated(model)
     path = _cache() / f"first_exit-{model.build_id:08x}-{_digest(hardware, generated)}.so"
     if path.exists():
         return path
@@ -124,7 +124,7 @@ def hardware_folder() -> Path:
     """Where the C++ lies: in an installed package, or in a checkout."""
     candidates = (_PACKAGE / "hw", _PACKAGE.parent / "hw")
     for directory in candidates:
-        if (directory / "Makefile").is_file() and (directory / "src").is_dir():
+        if (directory / "Makefile").is_file() and (directory / "hls").is_dir():
             return directory
     raise ToolError(
         f"no C++ of the kernel in {' or '.join(map(str, candidates))}; install the package again, or work in a "
@@ -168,7 +168,7 @@ def _check_tools() -> None:
 def _build(hardware: Path, model: Model, directory: Path) -> Path:
     """Compile in a directory that is empty, and return the library's path in it."""
     generated, build = directory / "generated", directory / "build"
-    codegen.generate(model, generated)
+    constants.generate(model, generated)
     variables = [f"GENERATED={generated}", f"BUILD={build}", f"PYTHON={sys.executable}"]
     command = ["make", "-C", str(hardware), "lib", *variables]
     environment = {name: value for name, value in os.environ.items() if name not in MAKE_FLAGS}

@@ -18,8 +18,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from pynq_ee.network.weights import Model
 from pynq_ee.sim.kernel import Kernel, Run
-from pynq_ee.weights import Model
 
 
 class RunLostError(Exception):

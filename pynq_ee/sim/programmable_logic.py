@@ -10,8 +10,9 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from pathlib import Path
 
-from pynq_ee import hardware_description, spec
+from pynq_ee.driver import hardware_description
 from pynq_ee.errors import DeviceError
+from pynq_ee.network import spec
 from pynq_ee.sim.accelerator import Accelerator
 from pynq_ee.sim.axi_dma import AxiDma, Configuration
 from pynq_ee.sim.axi_intc import AxiIntc

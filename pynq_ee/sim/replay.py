@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pynq_ee import fabric, spec
+from pynq_ee.network import fabric, spec
+from pynq_ee.network.weights import Model
 from pynq_ee.sim.axi_dma import ADDRESS, CONTROL, LENGTH, RECEIVE_BASE, SEND_BASE, STATUS, STATUS_IDLE
 from pynq_ee.sim.bus import WORD_BYTES
 from pynq_ee.sim.device import SimulatedDevice
-from pynq_ee.weights import Model
 
 
 class _Registers(np.ndarray):

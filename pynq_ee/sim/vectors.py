@@ -23,12 +23,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pynq_ee import spec as _spec
 from pynq_ee.errors import InputError
 from pynq_ee.files import write_atomically
+from pynq_ee.network import spec as _spec
+from pynq_ee.network.spec import Spec
+from pynq_ee.network.weights import Model
 from pynq_ee.sim.kernel import numpy_kernel
-from pynq_ee.spec import Spec
-from pynq_ee.weights import Model
 
 MAGIC = "first_exit_vectors"
 FORMAT = 1

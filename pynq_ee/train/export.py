@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from pynq_ee.errors import ModelFileError
-from pynq_ee.spec import network_exits
+from pynq_ee.network.spec import network_exits
+from pynq_ee.network.weights import LayerWeights, Model, RemainderWeights
 from pynq_ee.train.network import PIXEL_EXPONENT, EarlyExitNetwork, RemainderModule
-from pynq_ee.weights import LayerWeights, Model, RemainderWeights
 
 
 def to_model(network: EarlyExitNetwork, metadata: dict[str, Any]) -> Model:

@@ -17,11 +17,11 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from pynq_ee import spec as _spec
-from pynq_ee.datasets import Digits
+from pynq_ee.data.datasets import Digits
 from pynq_ee.errors import InputError, ModelFileError, PynqEEError
 from pynq_ee.files import write_atomically
-from pynq_ee.spec import Spec
+from pynq_ee.network import spec as _spec
+from pynq_ee.network.spec import Spec
 from pynq_ee.train.augment import distort
 from pynq_ee.train.network import EarlyExitNetwork
 
@@ -44,7 +44,7 @@ class Settings:
     Parameters
     ----------
     network
-        A name in :data:`pynq_ee.spec.NETWORKS`.
+        A name in :data:`pynq_ee.network.spec.NETWORKS`.
     spec
         The fabric's numbers: widths of the weights, channels of the branch.
     exit_weights

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from pynq_ee import spec as _spec
-from pynq_ee.spec import POOL, REMAINDER_LAYERS, Spec
+from pynq_ee.network import spec as _spec
+from pynq_ee.network.spec import POOL, REMAINDER_LAYERS, Spec
 from pynq_ee.train.quantizers import FabricModule
 
 #: A pixel p stands for p / 256: a power of two, so that the circuit takes pixels as they are.
@@ -72,7 +72,7 @@ class RemainderModule(nn.Module):
 
 
 class EarlyExitNetwork(nn.Module):
-    """A network of :data:`pynq_ee.spec.NETWORKS` in training.
+    """A network of :data:`pynq_ee.network.spec.NETWORKS` in training.
 
     Parameters
     ----------

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pynq_ee import spec
-from pynq_ee.spec import FabricLayer
+from pynq_ee.network import spec
+from pynq_ee.network.spec import FabricLayer
 
 
 class _RoundHalfUp(torch.autograd.Function):

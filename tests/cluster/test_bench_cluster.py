@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pynq_ee import weights
 from pynq_ee.bench import cluster
 from pynq_ee.bench.cluster import Row
+from pynq_ee.network import weights
 
 
 def test_a_paced_board_is_measured_at_no_more_than_its_rate():

@@ -12,8 +12,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pynq_ee import bitfiles, weights
-from pynq_ee.bench import estimate, hardware
+from pynq_ee.bench.circuit import estimate, hardware
+from pynq_ee.driver import bitfiles
+from pynq_ee.network import weights
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "docs"))
 import architecture
@@ -48,7 +49,7 @@ def texts_of(path: Path) -> list[str]:
     return texts
 
 
-SOURCES = [*ROOT.glob("pynq_ee/**/*.py"), *ROOT.glob("hw/tcl/*.tcl"), ROOT / "hw/build.tcl", ROOT / "hw/Makefile"]
+SOURCES = [*ROOT.glob("pynq_ee/**/*.py"), *ROOT.glob("hw/vivado/*.tcl"), ROOT / "hw/build.tcl", ROOT / "hw/Makefile"]
 TEXTS = [text for path in SOURCES for text in texts_of(path)]
 
 

@@ -25,9 +25,9 @@ import numpy as np
 from PIL import Image
 
 from fuzz.targets import CORPUS
-from pynq_ee import spec, weights
+from pynq_ee.network import spec, weights
+from pynq_ee.network.weights import LayerWeights, Model, RemainderWeights
 from pynq_ee.sim import bitfile, hwh
-from pynq_ee.weights import LayerWeights, Model, RemainderWeights
 
 Files = Iterator[tuple[str, bytes]]
 

@@ -19,9 +19,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pynq_ee import bit_header, bitfiles, datasets, spec, weights
+from pynq_ee.data import datasets
+from pynq_ee.data.images import SHAPE, to_images
+from pynq_ee.driver import bit_header, bitfiles
 from pynq_ee.errors import PynqEEError
-from pynq_ee.images import SHAPE, to_images
+from pynq_ee.network import spec, weights
 
 CORPUS = Path(__file__).with_name("corpus")
 

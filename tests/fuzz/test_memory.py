@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 
 from fuzz.make_corpus import archive_of, descriptions, members_of, npy, png, small_model
-from pynq_ee import hardware_description, images, npz
+from pynq_ee.data import images
+from pynq_ee.driver import hardware_description
+from pynq_ee.network import npz
 
 MEGABYTE = 1 << 20
 

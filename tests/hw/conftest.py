@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pynq_ee import codegen, weights
-from pynq_ee.weights import Model
+from pynq_ee.generate import constants
+from pynq_ee.network import weights
+from pynq_ee.network.weights import Model
 
 HARDWARE = Path(__file__).resolve().parents[2] / "hw"
 
@@ -50,7 +51,7 @@ def build(make: Make, tmp_path_factory: pytest.TempPathFactory) -> Build:
     def run(model: Model, *targets: str, **variables: object) -> Path:
         if model.build_id not in folders:
             folder = folders[model.build_id] = tmp_path_factory.mktemp(f"kernel-{model.build_id:08x}")
-            codegen.generate(model, folder / "generated")
+            constants.generate(model, folder / "generated")
             weights.save(model, folder / "model.npz")
         folder = folders[model.build_id]
         result = make(*targets, **variables_of(folder), **variables)

@@ -17,13 +17,14 @@ from PIL import Image
 pytest.importorskip("ipywidgets", reason="pip install 'pynq_ee[dev]'")
 pytest.importorskip("matplotlib", reason="pip install 'pynq_ee[dev]'")
 
-from pynq_ee import exits, fabric, spec, weights
-from pynq_ee.datasets import Digits
+from pynq_ee import exits
+from pynq_ee.data.datasets import Digits
 from pynq_ee.errors import DeviceError, OverlayError, ToolError
+from pynq_ee.exits.scores import outcome
 from pynq_ee.inference import EarlyExitInference
+from pynq_ee.network import fabric, spec, weights
 from pynq_ee.notebook import block_design, commands, devices, draw, hood, pages, tradeoff, transfer
 from pynq_ee.notebook.html_pad import SIDE, HtmlPad
-from pynq_ee.scores import outcome
 from pynq_ee.sim import dataflow, hwh
 
 

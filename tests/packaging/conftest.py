@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from installations import OTHER_BOARD, ROOT, SYSTEM, Distributions, Environment, build
-from pynq_ee import spec, weights
-from pynq_ee.datasets import Digits
+from pynq_ee.data.datasets import Digits
+from pynq_ee.network import spec, weights
 from pynq_ee.sim import SimulatedDevice
 
 _NOT_COPIED = (".*", "*.egg-info", "build", "dist", "__pycache__")

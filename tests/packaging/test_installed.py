@@ -12,7 +12,7 @@ import pytest
 
 import pynq_ee
 from installations import OTHER_BOARD, SYSTEM, Distributions, Environment
-from pynq_ee.spec import OVERLAY_NAME
+from pynq_ee.network.spec import OVERLAY_NAME
 
 IMAGES = "200"
 
@@ -30,7 +30,8 @@ getattr(sys.modules[module], function)()
 LOAD_OVERLAY = """
 import json, sys
 import pynq
-from pynq_ee import bitfiles, weights
+from pynq_ee.driver import bitfiles
+from pynq_ee.network import weights
 from pynq_ee.sim import SimulatedDevice
 board = sys.argv[1]
 with SimulatedDevice(weights.load(weights.DEFAULT), kernel="numpy", board=board) as device:

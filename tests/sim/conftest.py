@@ -9,10 +9,10 @@ import numpy.typing as npt
 import pynq
 import pytest
 
-from pynq_ee import spec
+from pynq_ee.network import spec
+from pynq_ee.network.spec import Spec
+from pynq_ee.network.weights import LayerWeights, Model, RemainderWeights, remainder_layers
 from pynq_ee.sim import SimulatedDevice
-from pynq_ee.spec import Spec
-from pynq_ee.weights import LayerWeights, Model, RemainderWeights, remainder_layers
 
 #: Right shifts that spread the outputs of random weights over their ranges.
 _SHIFTS = {"trunk": 9, "branch": 2, "classifier": 3}

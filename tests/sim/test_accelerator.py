@@ -10,10 +10,10 @@ import numpy.typing as npt
 import pynq
 import pytest
 
-from pynq_ee import fabric, spec
+from pynq_ee.network import fabric, spec
+from pynq_ee.network.spec import REGISTER_OFFSET
+from pynq_ee.network.weights import Model
 from pynq_ee.sim import SimulatedDevice
-from pynq_ee.spec import REGISTER_OFFSET
-from pynq_ee.weights import Model
 
 Images = npt.NDArray[np.uint8]
 OUTPUTS = [register.name for register in spec.REGISTERS if register.access == "read-only"]

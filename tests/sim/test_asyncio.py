@@ -15,11 +15,11 @@ import pytest
 from pynq.interrupt import _InterruptController
 
 from pynq_ee import EarlyExitInference
+from pynq_ee.driver.interrupts import Completion
 from pynq_ee.errors import DeadlineError, InputError
-from pynq_ee.interrupts import Completion
+from pynq_ee.network.weights import Model
 from pynq_ee.sim import SimulatedDevice, hwh
 from pynq_ee.sim.kernel import Kernel, numpy_kernel
-from pynq_ee.weights import Model
 
 SIZE = 8
 #: Stretches a batch to about a twentieth of a second, time enough for other tasks.

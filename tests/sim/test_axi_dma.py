@@ -13,11 +13,11 @@ import numpy as np
 import pynq
 import pytest
 
-from pynq_ee import spec
+from pynq_ee.network import spec
+from pynq_ee.network.spec import REGISTER_OFFSET
+from pynq_ee.network.weights import Model
 from pynq_ee.sim import SimulatedDevice, axi_dma, hwh
 from pynq_ee.sim.dram import PAGE_BYTES
-from pynq_ee.spec import REGISTER_OFFSET
-from pynq_ee.weights import Model
 
 SEND, RECEIVE = 0x00, axi_dma.RECEIVE_BASE
 CHANNELS = pytest.mark.parametrize("channel", [SEND, RECEIVE], ids=["MM2S", "S2MM"])

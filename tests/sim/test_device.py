@@ -15,13 +15,13 @@ import pynq
 import pytest
 from pynq.pl_server.device import Device, DeviceMeta
 
-from pynq_ee import fabric, spec
 from pynq_ee.errors import DeviceError, InputError, OverlayError
+from pynq_ee.network import fabric, spec
+from pynq_ee.network.spec import REGISTER_OFFSET
+from pynq_ee.network.weights import Model
 from pynq_ee.sim import SimulatedDevice, bitfile, hwh
 from pynq_ee.sim.bus import BusError
 from pynq_ee.sim.dram import PAGE_BYTES, MemoryLimitError
-from pynq_ee.spec import REGISTER_OFFSET
-from pynq_ee.weights import Model
 
 Images = npt.NDArray[np.uint8]
 MISSING_ADDRESS = 0x7000_0000

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 import pynq_ee
-from pynq_ee import EarlyExitInference, dma, fabric, remainder
-from pynq_ee.bench import reliability
+from pynq_ee import EarlyExitInference, remainder
+from pynq_ee.bench.reliability import fault_table
+from pynq_ee.driver import dma
+from pynq_ee.driver.slots import IMAGES_PER_TRANSFER
 from pynq_ee.errors import DeadlineError, IdentityError, InputError, PynqEEError, TransferError
+from pynq_ee.network import fabric
 from pynq_ee.sim import SimulatedDevice
 from pynq_ee.sim.faults import ALLOCATION, FAULTS, markdown
-from pynq_ee.slots import IMAGES_PER_TRANSFER
 
 CAPACITY, COUNT = 16, 40  # three transfers, the last one shorter
 TRANSFERS = 3
@@ -289,5 +291,7 @@ def test_a_fault_that_is_not_there_and_a_batch_before_the_first_are_refused(devi
 
 def test_the_page_has_the_table_of_the_code():
     page = Path(pynq_ee.__file__).parent.parent / "docs" / "reliability.md"
-    assert reliability.with_faults(page.read_text()) == page.read_text(), "python -m pynq_ee.bench.reliability"
+    assert fault_table.with_faults(page.read_text()) == page.read_text(), (
+        "python -m pynq_ee.bench.reliability.fault_table"
+    )
     assert all(f"| {name} |" in markdown() for name in FAULTS)

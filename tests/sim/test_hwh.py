@@ -13,8 +13,8 @@ from pynq.metadata.runtime_metadata_parser import RuntimeMetadataParser
 from pynq.pl_server import hwh_parser
 from pynqmetadata.frontends import Metadata
 
-from pynq_ee import spec
 from pynq_ee.errors import DeviceError
+from pynq_ee.network import spec
 from pynq_ee.sim import hwh, ip_details
 
 BEAT_BITS = spec.DEFAULT.beat_bits

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pynq_ee import EarlyExitInference, exits, fabric, remainder
+from pynq_ee import EarlyExitInference, exits, remainder
 from pynq_ee.errors import DeviceError, InputError, ModelFileError
+from pynq_ee.network import fabric
+from pynq_ee.network.spec import NETWORKS
 from pynq_ee.sim import SimulatedDevice
 from pynq_ee.sim.dram import PAGE_BYTES
-from pynq_ee.spec import NETWORKS
 from pynq_ee.trace import IN_FLIGHT, Trace
 
 # A threshold at which random models let some images leave and keep some.

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pynq_ee import spec
 from pynq_ee.errors import ToolError
+from pynq_ee.network import spec
+from pynq_ee.network.spec import REGISTER_OFFSET
+from pynq_ee.network.weights import Model
 from pynq_ee.sim import SimulatedDevice, kernel_library
 from pynq_ee.sim.kernel import Kernel, Run, hls_kernel, numpy_kernel
-from pynq_ee.spec import REGISTER_OFFSET
-from pynq_ee.weights import Model
 
 
 @pytest.fixture(scope="module", params=[8, 4], ids=["64 bit", "32 bit"])
@@ -117,7 +117,7 @@ lib:
 	mkdir -p $(BUILD)
 	echo built >> $(CURDIR)/../count
 	grep -q build_id $(GENERATED)/first_exit_spec.h
-	$(or $(CXX),g++) -shared -fPIC -o $(BUILD)/libfirst_exit.so src/kernel.cpp
+	$(or $(CXX),g++) -shared -fPIC -o $(BUILD)/libfirst_exit.so hls/kernel.cpp
 """
 SOURCE = 'extern "C" unsigned first_exit_beat_bytes() { return 8; }\nextern "C" int first_exit_run() { return 7; }\n'
 
@@ -126,9 +126,9 @@ SOURCE = 'extern "C" unsigned first_exit_beat_bytes() { return 8; }\nextern "C" 
 def hardware(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small hw/ in place of the real one, and a cache of its own."""
     directory = tmp_path / "hw"
-    (directory / "src").mkdir(parents=True)
+    (directory / "hls").mkdir(parents=True)
     (directory / "Makefile").write_text(MAKEFILE)
-    (directory / "src" / "kernel.cpp").write_text(SOURCE)
+    (directory / "hls" / "kernel.cpp").write_text(SOURCE)
     monkeypatch.setattr(kernel_library, "hardware_folder", lambda: directory)
     monkeypatch.setenv("PYNQ_EE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("AP_TYPES", str(tmp_path))  # these sources need no headers
@@ -151,10 +151,10 @@ def test_a_changed_source_or_another_model_is_another_library(
     hardware: Path, model: Model, random_model: Callable[..., Model]
 ) -> None:
     paths = {kernel_library.library(model), kernel_library.library(random_model(seed=1))}
-    (hardware / "src" / "kernel.cpp").write_text(SOURCE + "// changed\n")
+    (hardware / "hls" / "kernel.cpp").write_text(SOURCE + "// changed\n")
     paths.add(kernel_library.library(model))
-    (hardware / "include").mkdir()
-    (hardware / "include" / "new.h").write_text("")
+    (hardware / "hls" / "tb").mkdir()
+    (hardware / "hls" / "tb" / "new.h").write_text("")
     paths.add(kernel_library.library(model))
     assert len(paths) == builds(hardware) == 4
 
@@ -192,7 +192,7 @@ def test_the_cache_is_where_the_user_says(
 
 
 def test_a_failed_compilation_shows_what_the_compiler_said(hardware: Path, model: Model) -> None:
-    (hardware / "src" / "kernel.cpp").write_text("int kernel( { return nonsense; }\n")
+    (hardware / "hls" / "kernel.cpp").write_text("int kernel( { return nonsense; }\n")
     with pytest.raises(ToolError, match=r"(?s)cannot be compiled.*kernel=\"numpy\".*kernel\.cpp:1"):
         kernel_library.library(model)
     assert not list((hardware.parent / "cache").iterdir()), "nothing is left of the attempt"
@@ -245,5 +245,5 @@ def test_a_library_for_another_width_is_refused(hardware: Path, model: Model) ->
 
 def test_the_kernels_sources_are_found_in_a_checkout() -> None:
     directory = kernel_library.hardware_folder()
-    assert (directory / "tb" / "library.h").is_file()
+    assert (directory / "hls" / "tb" / "library.h").is_file()
     assert os.access(directory / "Makefile", os.R_OK)

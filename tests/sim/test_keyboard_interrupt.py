@@ -17,8 +17,8 @@ import pytest
 import pynq_ee
 from pynq_ee import EarlyExitInference
 from pynq_ee.errors import DeadlineError
+from pynq_ee.network.weights import Model
 from pynq_ee.sim import SimulatedDevice
-from pynq_ee.weights import Model
 
 SIZE = 4
 BATCHES = 3

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pynq_ee import fabric, spec
+from pynq_ee.driver.accelerator import Accelerator
+from pynq_ee.driver.slots import Slot
 from pynq_ee.errors import DeadlineError, IdentityError, InputError, OverlayError, TransferError
-from pynq_ee.overlay import Accelerator
+from pynq_ee.network import fabric, spec
 from pynq_ee.sim import SimulatedDevice
 from pynq_ee.sim.kernel import numpy_kernel
-from pynq_ee.slots import Slot
 
 COUNT = 5
 

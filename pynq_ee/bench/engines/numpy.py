@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pynq_ee import spec
 from pynq_ee.bench.engines import Engine, FloatArray
-from pynq_ee.onnx_export import folded
-from pynq_ee.spec import ACTIVATION_MAX, LOGIT_MAX, LOGIT_MIN, POOL, REMAINDER_LAYERS
-from pynq_ee.weights import Model
+from pynq_ee.generate.onnx import folded
+from pynq_ee.network import spec
+from pynq_ee.network.spec import ACTIVATION_MAX, LOGIT_MAX, LOGIT_MIN, POOL, REMAINDER_LAYERS
+from pynq_ee.network.weights import Model
 
 #: Images at a time whose patches stay in the cache.
 _CHUNK = 16

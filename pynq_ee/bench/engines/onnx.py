@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from pynq_ee import onnx_export
 from pynq_ee.bench.engines import Engine, FloatArray
+from pynq_ee.generate import onnx as graphs
+from pynq_ee.network.weights import Model
 from pynq_ee.remainder import onnx as remainder
-from pynq_ee.weights import Model
 
 #: Images of one run: more do not fit the cache, and take a tenth longer each.
 _CHUNK = 64
@@ -17,8 +17,8 @@ _CHUNK = 64
 
 def build(name: str, model: Model, threads: int, batch: int) -> Engine:
     """Build the engine."""
-    early = remainder.session(onnx_export.first_exit(model), threads)
-    whole = remainder.session(onnx_export.plain(model), threads)
+    early = remainder.session(graphs.first_exit(model), threads)
+    whole = remainder.session(graphs.plain(model), threads)
 
     def first_exit(images: npt.NDArray[np.uint8]) -> tuple[FloatArray, FloatArray]:
         parts = [early.run(["features", "logits"], {"images": chunk}) for chunk in _chunks(images)]

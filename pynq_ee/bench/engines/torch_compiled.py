@@ -10,7 +10,7 @@ from torch import nn
 
 from pynq_ee.bench.engines import Engine, torch_eager
 from pynq_ee.errors import ToolError
-from pynq_ee.weights import Model
+from pynq_ee.network.weights import Model
 
 
 def build(name: str, model: Model, threads: int, batch: int) -> Engine:

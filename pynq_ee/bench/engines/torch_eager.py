@@ -12,10 +12,10 @@ from torch import nn
 from torch.nn import functional
 
 from pynq_ee.bench.engines import Engine, FloatArray
-from pynq_ee.onnx_export import folded
+from pynq_ee.generate.onnx import folded
+from pynq_ee.network.spec import ACTIVATION_MAX, LOGIT_MAX, LOGIT_MIN, POOL, FabricLayer
+from pynq_ee.network.weights import Model
 from pynq_ee.remainder.torch import modules
-from pynq_ee.spec import ACTIVATION_MAX, LOGIT_MAX, LOGIT_MIN, POOL, FabricLayer
-from pynq_ee.weights import Model
 
 Compile = Callable[[nn.Module, bool], Any]
 

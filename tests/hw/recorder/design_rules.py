@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from pynq_ee import spec as _spec
-from pynq_ee.spec import Board, Spec
+from pynq_ee.network import spec as _spec
+from pynq_ee.network.spec import Board, Spec
 
 Design = dict[str, Any]
 

@@ -26,7 +26,7 @@ _FUNCTION = re.compile(r"^(?:inline )?(?:void|[\w:]+) (\w+)\(([^;{]*)\) \{\n(.*?
 
 def sources() -> dict[str, str]:
     """The text of the kernel's own files, by their names."""
-    paths = [*HARDWARE.glob("src/*.cpp"), *HARDWARE.glob("include/*.h")]
+    paths = [*HARDWARE.glob("hls/*.cpp"), *HARDWARE.glob("hls/*.h")]
     return {path.name: path.read_text() for path in sorted(paths)}
 
 

@@ -19,10 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from pynq_ee import codegen, weights
-from pynq_ee import spec as _spec
-from pynq_ee.spec import Spec
-from pynq_ee.weights import LayerWeights, Model, RemainderWeights
+from pynq_ee.generate import constants
+from pynq_ee.network import spec as _spec
+from pynq_ee.network import weights
+from pynq_ee.network.spec import Spec
+from pynq_ee.network.weights import LayerWeights, Model, RemainderWeights
 
 RECORDER = Path(__file__).resolve().parent
 REPOSITORY = RECORDER.parents[2]
@@ -91,7 +92,7 @@ class Checkout:
     model: Model = field(init=False)
 
     def __post_init__(self) -> None:
-        for part in ("build.tcl", "tcl", "src", "include"):
+        for part in ("build.tcl", "vivado", "hls"):
             source = REPOSITORY / "hw" / part
             copy = shutil.copytree if source.is_dir() else shutil.copy
             (self.root / "hw").mkdir(parents=True, exist_ok=True)
@@ -99,7 +100,7 @@ class Checkout:
         (self.root / "pynq_ee").symlink_to(REPOSITORY / "pynq_ee")
         self.model = some_model(self.spec)
         weights.save(self.model, self.root / MODEL_FILE)
-        codegen.generate(self.model, self.root / "hw" / "generated")
+        constants.generate(self.model, self.root / "hw" / "generated")
         programs = self.root / "bin"
         programs.mkdir()
         for name in ("sh", "tclsh", "git", "sha256sum"):

@@ -1,0 +1,1 @@
+"""What the circuit costs: its clocks and latency, and its resources, built or estimated."""

@@ -1,0 +1,143 @@
+"""The circuit's figures, as the paper's table 2 has them: clock, clocks an image and a batch, latency, resources.
+
+Clocks are *modelled* by the cycle model of the dataflow. Resources and slack of a circuit that Vivado has built come
+from the manifest that ``hw/build.tcl`` writes beside a bitstream. Of one that it has not, there are at most those of
+the reference circuit, by Yosys (:mod:`pynq_ee.bench.circuit.estimate`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pynq_ee.driver import bitfiles
+from pynq_ee.errors import PynqEEError
+from pynq_ee.network.spec import BOARDS, Board
+from pynq_ee.network.weights import Model
+
+#: Images of the batch whose clocks are told.
+BATCH = 1024
+
+#: The paper's device, for which no board of ours stands: another speed grade and five times the fabric of a 7020.
+PAPER_PART = "xc7vx690t"
+
+UNKNOWN = "not built"
+
+#: The parts for whose family, ``synth_xilinx -family xc7``, the reference circuit is synthesized.
+_ESTIMATED_FAMILY = "xc7"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What is known of one circuit on one part."""
+
+    part: str
+    pixels_per_beat: int
+    clock_mhz: float
+    clocks_one: int
+    clocks_batch: int
+    resources: str
+
+    @property
+    def steady_clocks(self) -> float:
+        """Clocks an image within a large batch (*modelled*)."""
+        return self.clocks_batch / BATCH
+
+    @property
+    def latency_micros(self) -> float:
+        """Time of one image alone, from the kernel's start to the last beat of its result (*modelled*)."""
+        return self.clocks_one / self.clock_mhz
+
+    @property
+    def images_per_second(self) -> float:
+        """Images a second in batches of :data:`BATCH` (*modelled*)."""
+        return BATCH / self.clocks_batch * self.clock_mhz * 1e6
+
+
+def figures(model: Model, estimates: Iterable[Mapping[str, Any]] = ()) -> list[Figures]:
+    """The figures of a model's circuit with both stream widths, on every part that a board here has and on the paper's.
+
+    Parameters
+    ----------
+    model
+        The network. A bitstream of another one does not count.
+    estimates
+        Rows of :func:`pynq_ee.bench.circuit.estimate.read`, for the resources of what is not built.
+    """
+    from pynq_ee.sim import dataflow
+
+    parts: dict[str, Board | None] = {}
+    for each in BOARDS.values():
+        parts.setdefault(each.part, each)
+    parts[PAPER_PART] = None
+    estimated = {row["build_id"]: row["resources"] for row in estimates}
+    rows = []
+    for part, board in parts.items():
+        for pixels in (4, 8):
+            spec = replace(model.spec, pixels_per_beat=pixels)
+            build_id = replace(model, spec=spec).build_id
+            built = _manifest(board, build_id)
+            resources = _measured(built)
+            if resources == UNKNOWN and part.startswith(_ESTIMATED_FAMILY):
+                resources = _modelled(estimated.get(f"{build_id:08x}"))
+            rows.append(
+                Figures(
+                    part,
+                    pixels,
+                    built.get("clock_mhz", (board or BOARDS["pynq-z2"]).clock_mhz),
+                    dataflow.batch_clocks(spec, 1, True),
+                    dataflow.batch_clocks(spec, BATCH, True),
+                    resources,
+                )
+            )
+    return rows
+
+
+def markdown(rows: list[Figures]) -> str:
+    """The figures as a Markdown table, each column with where it comes from."""
+    lines = [
+        "| part | pixels a beat | target clock | one image | latency | batch of "
+        f"{BATCH} | clocks an image | images a second | resources |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
+        "| | | *chosen* | *modelled* | *modelled* | *modelled* | *modelled* | *modelled* | |",
+    ]
+    lines += [
+        f"| {row.part} | {row.pixels_per_beat} | {row.clock_mhz:g} MHz | {row.clocks_one} clocks "
+        f"| {row.latency_micros:.2f} us | {row.clocks_batch} clocks | {row.steady_clocks:.2f} "
+        f"| {row.images_per_second:,.0f} | {row.resources} |"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def _manifest(board: Board | None, build_id: int) -> dict[str, Any]:
+    """The manifest of a board's overlay, if that is of this build_id; else nothing."""
+    if board is None:
+        return {}
+    try:
+        found = bitfiles.manifest(bitfiles.find_for(board, build_id))
+    except PynqEEError:
+        return {}
+    return found if found.get("build_id") == build_id else {}
+
+
+def _measured(built: dict[str, Any]) -> str:
+    """Resources and slack as Vivado reported them."""
+    try:
+        counts = [
+            f"{name} {count['used']:,} ({100 * count['used'] / count['available']:.0f} %)"
+            for name, count in built["utilization"].items()
+        ]
+        slack, release = built["slack_ns"]["setup"], built["tools"]["vivado"]
+        return f"{', '.join(counts)}, slack {slack:g} ns; *measured*, Vivado {release}"
+    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError):  # none, or another program's
+        return UNKNOWN
+
+
+def _modelled(resources: Mapping[str, float] | None) -> str:
+    """Resources of the reference circuit, if there is an estimate."""
+    if resources is None:
+        return UNKNOWN
+    counts = ", ".join(f"{name} {count:,g}" for name, count in resources.items())
+    return f"{UNKNOWN}; reference circuit: {counts}, *modelled*, Yosys"

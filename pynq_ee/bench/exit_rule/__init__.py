@@ -1,0 +1,1 @@
+"""How far the exit rule holds: corrupted digits, a stream that drifts, other draws of the calibration set."""

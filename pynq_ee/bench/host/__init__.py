@@ -1,0 +1,1 @@
+"""What the host's path costs: the driver, ways to transfer, the remainder, and batches of every size."""

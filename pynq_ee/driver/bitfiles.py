@@ -1,0 +1,222 @@
+"""Which bitstream belongs to which device, and what can be told of one before it is loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+import warnings
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import Any
+
+from pynq_ee.driver import bit_header, hardware_description
+from pynq_ee.errors import DeviceError, IdentityError, InputError, OverlayError
+from pynq_ee.network import spec
+from pynq_ee.network.spec import BOARDS, DEFAULT_BOARD, Board
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+#: Where overlays lie: in an installed package, or in a checkout.
+OVERLAY_FOLDERS = (_PACKAGE / "overlay_files", _PACKAGE.parent / "overlay")
+
+#: Bytes of a manifest that are read; what the build writes has some hundred.
+_MANIFEST_LIMIT = 1 << 16
+
+_BUILD = "vivado -mode batch -source hw/build.tcl -tclargs --board"
+
+
+def this_board() -> Any:
+    """pynq's device of the board that this runs on.
+
+    Raises
+    ------
+    DeviceError
+        No board, or pynq cannot use it; the message says how to ask for the simulated one.
+    """
+    hint = 'on a machine without a board, ask for the simulated one: EarlyExitInference(device="sim"), or --device sim'
+    try:
+        from pynq.pl_server.device import Device
+    except ImportError as error:
+        raise DeviceError(f"pynq is not usable here ({error}); pip install pynq") from error
+    try:
+        with warnings.catch_warnings():  # the error says it too
+            warnings.filterwarnings("ignore", "No devices found")
+            device = Device.active_device
+    except (RuntimeError, OSError, AttributeError) as error:
+        raise DeviceError(f"no board here ({error}); {hint}") from error
+    if hasattr(device, "fabric_clocks"):
+        raise DeviceError(f"pynq's active device is a simulated board, which must be asked for by name; {hint}")
+    return device
+
+
+def board_of(device: Any) -> Board:
+    """The board that a pynq device is part of: as a simulated or a remote one says, or as the image's BOARD says."""
+    remote = device.name if "REMOTE" in getattr(device, "capabilities", ()) else None
+    name = getattr(device, "board", None) or remote or os.environ.get("BOARD") or DEFAULT_BOARD.name
+    key = re.sub(r"[^a-z0-9]", "", str(name).lower())
+    for board in BOARDS.values():
+        if board.name.replace("-", "") == key:
+            return board
+    raise DeviceError(f"board is {name!r}; an overlay can be built for {', '.join(BOARDS)}")
+
+
+def find(device: Any, build_id: int | None = None) -> Path:
+    """The ``.bit`` that belongs to a device: the simulated board's own, or the one that lies in ``overlay/``.
+
+    Raises
+    ------
+    OverlayError, IdentityError
+        None is there, or it cannot be the right one, see :func:`check`; the message says how to build it.
+    """
+    if hasattr(device, "bitfile"):
+        return check(device.bitfile, board_of(device), build_id)
+    return find_for(board_of(device), build_id)
+
+
+def find_for(board: Board, build_id: int | None = None) -> Path:
+    """The checked ``.bit`` for a board out of :data:`OVERLAY_FOLDERS`; errors as in :func:`find`."""
+    for folder in OVERLAY_FOLDERS:
+        for candidate in (folder / board.name, folder):
+            if (bitfile := candidate / f"{spec.OVERLAY_NAME}.bit").exists():
+                return check(bitfile, board, build_id)
+    here = [folder for folder in OVERLAY_FOLDERS if folder.is_dir()] or OVERLAY_FOLDERS
+    raise OverlayError(
+        f"no bitstream for {board.name} in {' or '.join(map(str, here))}; build it on a machine with "
+        f"Vivado: `{_BUILD} {board.name}`, or name one with bitfile="
+    )
+
+
+def manifest(bitfile: Path) -> dict[str, Any]:
+    """What the build wrote of itself beside a bitstream: ``build_id`` (int), ``clock_mhz`` (float), ..; else nothing.
+
+    A manifest that cannot be read counts as none: the identity is checked in the fabric all the same.
+    """
+    try:
+        with bitfile.with_name("manifest.json").open("rb") as file:
+            content = json.loads(file.read(_MANIFEST_LIMIT))
+        build_id, clock_mhz = int(content["build_id"], 16), float(content["clock_mhz"])
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return {}
+    if not 0 < clock_mhz < math.inf:  # deadlines are computed from it
+        return {}
+    return {**content, "build_id": build_id, "clock_mhz": clock_mhz}
+
+
+def build_id_of(bitfile: Path) -> int | None:
+    """The ``build_id`` of a ``.bit``, told without loading it: its header's, else its manifest's, else None.
+
+    Raises
+    ------
+    OverlayError
+        No ``.bit``.
+    """
+    user_id = bit_header.read(bitfile).user_id
+    build_id: int | None = manifest(bitfile).get("build_id")
+    return build_id if user_id is None else user_id
+
+
+def check(bitfile: str | Path, board: Board, build_id: int | None = None) -> Path:
+    """Check an overlay's files before anything is programmed.
+
+    Parameters
+    ----------
+    bitfile
+        The ``.bit``; its ``.hwh`` lies beside it.
+    board
+        Whose part it must be for.
+    build_id
+        That of the model which the overlay is wanted for; None accepts any.
+
+    Raises
+    ------
+    IdentityError
+        A .bit of another model, see :func:`build_id_of`. One that tells none is judged when it is loaded.
+    OverlayError
+        A missing or damaged .bit or .hwh; files of two builds; another part than the board's; no DMA, no kernel, or a
+        DMA whose length register is too short.
+    """
+    if not isinstance(bitfile, (str, os.PathLike)):
+        raise InputError(f"an overlay is named by the path of its .bit, not by {type(bitfile).__name__}")
+    bit = Path(bitfile)
+    hwh = bit.with_suffix(".hwh")
+    build = f"`{_BUILD} {board.name}`"
+    for path in (bit, hwh):
+        if not path.is_file():
+            raise OverlayError(f"no {path}; {build} makes .bit and .hwh together")
+    header = bit_header.read(bit)
+    if not _is_part(header.part, board):
+        raise OverlayError(f"{bit} is for the part {header.part}; {board.name} has a {board.part}. Run {build}")
+    found = build_id_of(bit)
+    if None not in (build_id, found) and build_id != found:
+        raise IdentityError(
+            f"{bit} is the bitstream of another model: build_id 0x{found:08x} (needed 0x{build_id:08x}). Name "
+            f"the one that was built for this model with bitfile=, or rebuild: `pynq-ee export`, then {build}"
+        )
+    _check_one_build(bit, hwh, header.user_id, build)
+    try:
+        design = hardware_description.read(hwh)
+    except OverlayError as error:
+        raise OverlayError(f"{error}; {build} builds it") from error
+    _check_part(hwh, design, board)
+    modules = {module.get("INSTANCE", ""): module for module in design.iter("MODULE")}
+    for name, vlnv in ((spec.DMA_NAME, spec.DMA_VLNV), (spec.KERNEL_NAME, spec.KERNEL_VLNV)):
+        if name not in modules:
+            raise OverlayError(f"{hwh} has no {name}; run {build}")
+        if modules[name].get("VLNV") != vlnv:
+            raise OverlayError(f"{name} in {hwh} is {modules[name].get('VLNV')}; {vlnv} is needed. Run {build}")
+    parameters = {
+        parameter.get("NAME", "").lower(): parameter.get("VALUE", "")
+        for parameter in modules[spec.DMA_NAME].iter("PARAMETER")
+    }
+    length_bits = parameters.get("c_sg_length_width", "14")  # the DMA's own default
+    if not re.fullmatch("[0-9]{1,3}", length_bits) or int(length_bits) < spec.DMA_LENGTH_BITS:
+        raise OverlayError(
+            f"the DMA in {hwh} has a length register of {length_bits} bit; "
+            f"{spec.DMA_LENGTH_BITS} are needed. Run {build}"
+        )
+    return bit
+
+
+def _check_one_build(bit: Path, hwh: Path, user_id: int | None, build: str) -> None:
+    """See that .bit and .hwh are of one build.
+
+    The manifest of a build has their digests. Their times say nothing after a clone or an installation, so they are
+    looked at only where there is no digest.
+    """
+    built = manifest(bit)
+    digests = built.get("sha256")
+    if isinstance(digests, dict) and {bit.name, hwh.name} <= digests.keys():
+        for path in (bit, hwh):
+            if hashlib.sha256(path.read_bytes()).hexdigest() != digests[path.name]:
+                raise OverlayError(
+                    f"{path} is not the file that {bit.with_name('manifest.json')} was written with: copy "
+                    f"{bit.name}, {hwh.name} and manifest.json of one build together, or run {build}"
+                )
+    elif bit.stat().st_mtime > hwh.stat().st_mtime + 1:
+        raise OverlayError(f"{hwh} is older than {bit.name}: it describes another build. Copy both, or run {build}")
+    if None not in (user_id, built.get("build_id")) and user_id != built["build_id"]:
+        raise OverlayError(
+            f"{bit} has build_id 0x{user_id:08x}, manifest.json beside it 0x{built['build_id']:08x}: they are of two "
+            f"builds. Copy the files of one build together, or run {build}"
+        )
+
+
+def _is_part(part: str, board: Board) -> bool:
+    """Whether a part is the board's: with the leading ``xc`` or without, with a speed grade or without."""
+    return bool(part) and board.part.replace("-", "").startswith(f"xc{part.removeprefix('xc').replace('-', '')}")
+
+
+def _check_part(hwh: Path, design: ElementTree.Element, board: Board) -> None:
+    """A .hwh names its part in pieces (DEVICE 7z020, PACKAGE clg400, SPEEDGRADE -1); compare device and package.
+
+    DEVICE is met with the leading ``xc`` and without.
+    """
+    info = design.find("SYSTEMINFO")
+    if info is None:
+        raise OverlayError(f"{hwh} does not say its part; it is no hardware description of Vivado")
+    device, package = info.get("DEVICE", ""), info.get("PACKAGE", "")
+    if not (device and package and _is_part(f"{device}{package}", board)):
+        raise OverlayError(f"{hwh} is for the part {device}{package}; {board.name} has a {board.part}")

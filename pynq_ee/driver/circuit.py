@@ -1,0 +1,231 @@
+"""The circuit in the fabric: loaded, clocked, identified, reset, and known to be still the one that was loaded."""
+
+from __future__ import annotations
+
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+from pynq_ee.driver.dma import AxiDma
+from pynq_ee.driver.interrupts import Completion
+from pynq_ee.driver.load_state import LoadState
+from pynq_ee.driver.locks import DmaLock
+from pynq_ee.errors import DeadlineError, DeviceError, IdentityError, OverlayError, PynqEEError
+from pynq_ee.network import spec as _spec
+from pynq_ee.network.spec import REGISTER_OFFSET
+from pynq_ee.network.weights import Model
+
+#: An empty batch, which publishes the identity, takes some clocks; a second is for ever.
+_IDENTITY_SECONDS = 1.0
+
+#: A processor's divisors hit a frequency to some parts in a hundred thousand.
+_CLOCK_TOLERANCE = 0.001
+
+_COMPLETION_PIN = f"{_spec.DMA_NAME}/s2mm_introut"
+
+
+class Circuit:
+    """The overlay of one device, with its DMA and its kernel, for this object alone.
+
+    Parameters
+    ----------
+    model
+        The network; its ``build_id`` must be the bitstream's.
+    device
+        pynq's device.
+    bitfile
+        The overlay, a ``.bit`` beside its ``.hwh``.
+    features
+        Ask the kernel for the trunk's features of every image.
+    clock_mhz
+        Clock that the bitstream was built for.
+
+    Attributes
+    ----------
+    dma : AxiDma
+        The DMA.
+    completion : Completion
+        What to await for the end of a transfer.
+    clock_mhz : float
+        The fabric's clock as it became.
+
+    Raises
+    ------
+    OverlayError, IdentityError
+        No DMA or no kernel in the overlay, or a bitstream of another model.
+    DeviceError
+        The DMA is driven by another object or process.
+    """
+
+    def __init__(self, model: Model, device: Any, bitfile: str | Path, features: bool, clock_mhz: float) -> None:
+        import pynq
+
+        self.clock_mhz = float(clock_mhz)
+        self._model = model
+        self._device = device
+        self._mode = _spec.MODE_FEATURES if features else 0
+        self._built_for_mhz = clock_mhz
+        try:
+            self._overlay = pynq.Overlay(str(bitfile), device=device, download=False)
+        except PynqEEError:
+            raise
+        except Exception as error:  # pynq's parser raises whatever a damaged description leads it to
+            raise OverlayError(
+                f"pynq cannot read the description of {bitfile} ({type(error).__name__}: {error}); "
+                "copy the .bit and the .hwh of one build again"
+            ) from error
+        for name in (_spec.KERNEL_NAME, _spec.DMA_NAME):
+            if name not in self._overlay.ip_dict:
+                found = ", ".join(self._overlay.ip_dict) or "nothing"
+                raise OverlayError(f"{bitfile} has no {name!r} (it has {found}); build it with hw/build.tcl")
+        kernel, dma = (self._overlay.ip_dict[name] for name in (_spec.KERNEL_NAME, _spec.DMA_NAME))
+        self._lock = DmaLock(device, dma["phys_addr"])
+        try:
+            registers, dma_registers = (
+                pynq.MMIO(ip["phys_addr"], ip["addr_range"], device=device) for ip in (kernel, dma)
+            )
+            self._words = registers.array  # see pynq_ee.driver.dma
+            self.dma = AxiDma(dma_registers, dma["parameters"], _COMPLETION_PIN in self._overlay.interrupt_pins)
+            self.load()
+        except BaseException:
+            self.release()
+            raise
+
+    def read(self, name: str) -> int:
+        """Value of a register of the kernel, by its name in :data:`pynq_ee.network.spec.REGISTERS`."""
+        return int(self._words[REGISTER_OFFSET[name] >> 2])
+
+    def write(self, name: str, value: int) -> None:
+        """Write a register of the kernel."""
+        self._words[REGISTER_OFFSET[name] >> 2] = value
+
+    def load(self) -> None:
+        """Load the overlay, whatever is in the fabric, set its clock, and see that it is the right one.
+
+        Raises
+        ------
+        IdentityError, DeadlineError
+            As :meth:`check_identity`.
+        DeviceError
+            The clock of the fabric cannot be brought down to what the bitstream was built for.
+        """
+        from pynq import Clocks
+
+        if hasattr(Clocks, "set_device"):  # pynq sets the clocks of the overlay that was made last, by way of registers
+            if "_real_instance" in vars(Clocks):  # that it opens once, in the first device, and never in another
+                del Clocks._real_instance
+            Clocks.set_device(self._device)
+        self._overlay.download()
+        self._loaded = LoadState(self._overlay, self._device)
+        self.completion = Completion(self._overlay, self._device, _COMPLETION_PIN, self.dma.receive)
+        self._set_clock(self._built_for_mhz)
+        self.reset()
+
+    def _set_clock(self, clock_mhz: float) -> None:
+        """Set the fabric's clock by its frequency, and keep what it really is.
+
+        pynq programs the divisors of the .hwh; the PLL that they divide is the boot image's, and may be another one.
+        pynq 3.0 knows only the clocks of the machine that it runs on, so off a board there is nothing to set.
+        """
+        from pynq import Clocks
+
+        if hasattr(Clocks, "set_device") or platform.machine() in ("armv7l", "aarch64"):
+            Clocks.fclk0_mhz = clock_mhz
+            self.clock_mhz = float(Clocks.fclk0_mhz)
+            if self.clock_mhz > clock_mhz * (1 + _CLOCK_TOLERANCE):
+                raise DeviceError(
+                    f"the fabric's clock is {self.clock_mhz:g} MHz and cannot be brought down to the {clock_mhz:g} MHz "
+                    "that the bitstream was built for; rebuild it with --clock"
+                )
+
+    def check_loaded(self) -> None:
+        """See, without touching the fabric, that our overlay is still in it and that this process may drive it.
+
+        Raises
+        ------
+        IdentityError
+            Another overlay has been loaded since.
+        DeviceError
+            This process is a fork of the one that drives the accelerator, or it has been closed.
+        """
+        if not self.held:
+            raise DeviceError(
+                "this process does not drive the accelerator: it was forked from the one that does, or the object was "
+                "closed; make another EarlyExitInference, here and after the fork"
+            )
+        if other := self._loaded.other():
+            raise IdentityError(
+                f"another overlay has been loaded into the fabric: {other}. Call reload() to load this network's again "
+                "(the other program loses its own), or close this object"
+            )
+
+    def check_identity(self) -> None:
+        """Read magic, interface version and build_id from the fabric and compare them with the model's.
+
+        An empty batch publishes them: the kernel runs, touches no stream, and ends.
+
+        Raises
+        ------
+        IdentityError
+            Another circuit than the model's, both identities named.
+        DeadlineError
+            The kernel does not answer.
+        """
+        self.start_kernel(0)
+        give_up = time.monotonic() + _IDENTITY_SECONDS
+        while not self.kernel_ended():
+            if time.monotonic() > give_up:
+                raise DeadlineError(f"the kernel runs no empty batch within {_IDENTITY_SECONDS:g} s")
+        expected = {"magic": _spec.MAGIC, "version": _spec.INTERFACE_VERSION, "build_id": self._model.build_id}
+        found = {name: self.read(name) for name in expected}
+        if found != expected:
+            wrong = ", ".join(
+                f"{name} 0x{found[name]:08x} (needed 0x{expected[name]:08x})"
+                for name in expected
+                if found[name] != expected[name]
+            )
+            raise IdentityError(
+                f"the circuit in the fabric is not the one of this model: {wrong}. Load the bitstream that was built "
+                "for it, or rebuild: `pynq-ee export`, then `vivado -mode batch -source hw/build.tcl`"
+            )
+
+    def is_ours(self) -> bool:
+        """Whether the kernel still shows the ``build_id`` that it published with its last run.
+
+        It is gone when somebody else has reset the circuit, and another one when another circuit has run.
+        """
+        return bool(self.read("build_id") == self._model.build_id)
+
+    def kernel_ended(self) -> bool:
+        """Whether the kernel's last run is over."""
+        return bool(self.read("CTRL") & (_spec.CTRL_DONE | _spec.CTRL_IDLE))
+
+    def start_kernel(self, images: int) -> None:
+        """Start a run of the kernel."""
+        self.write("num_images", images)
+        self.write("CTRL", _spec.CTRL_START)
+
+    def reset(self) -> None:
+        """Bring DMA and kernel to where a run can start, and see whose they are.
+
+        The DMA's soft reset resets the kernel too, and empties the streams between them
+        (``hw/vivado/block_design.tcl``).
+
+        Raises
+        ------
+        IdentityError, DeadlineError
+            As :meth:`check_identity`.
+        """
+        self.dma.reset()
+        self.check_identity()
+        self.write("mode", self._mode)
+
+    @property
+    def held(self) -> bool:
+        """Whether this process may drive the DMA: not after :meth:`release`, nor in a fork."""
+        return self._lock.held
+
+    def release(self) -> None:
+        """Let others have the DMA. May be called twice."""
+        self._lock.release()

@@ -1,0 +1,29 @@
+"""Who leaves where: the exit rule, the thresholds that a constraint asks for, and what they cost."""
+
+from pynq_ee.exits.calibration import Calibration, calibrate, front, optimum
+from pynq_ee.exits.costs import Costs
+from pynq_ee.exits.governor import Governor, hold
+from pynq_ee.exits.risk import Controlled, controlled
+from pynq_ee.exits.rule import check_thresholds, entropy, exit_of, leaves, softmax
+from pynq_ee.exits.scores import Outcome, Scores, outcome, sweep
+
+__all__ = [
+    "Calibration",
+    "Controlled",
+    "Costs",
+    "Governor",
+    "Outcome",
+    "Scores",
+    "calibrate",
+    "check_thresholds",
+    "controlled",
+    "entropy",
+    "exit_of",
+    "front",
+    "hold",
+    "leaves",
+    "optimum",
+    "outcome",
+    "softmax",
+    "sweep",
+]

@@ -1,0 +1,180 @@
+"""The first exit's arithmetic in plain pipelined Verilog: the part of ``hw/rtl/`` that a model decides.
+
+``hw/rtl/`` is a circuit to *estimate* with, written because no open tool makes a pipelined one of the HLS C++. It
+has the processes of ``hw/hls`` with one addition a clock and a register behind each. What does not depend on the
+weights is written by hand there; this module adds the constants, the sums of products of both convolutions, and the
+classifier's weights and products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from pynq_ee.generate import constants
+from pynq_ee.generate.verilog_pipeline import Pipeline, Signal, Term
+from pynq_ee.network import spec as _spec
+from pynq_ee.network.spec import FabricLayer
+from pynq_ee.network.weights import LayerWeights, Model
+
+
+def generated(model: Model) -> str:
+    """Verilog of the package ``spec`` and of the modules that a model decides, for the circuit of ``hw/rtl/``."""
+    values: dict[str, int | str] = {}
+    for section in constants.counts(model).values():
+        values.update(section)
+    modules = []
+    for part in (_trunk, _branch, _classifier):
+        lines, latency = part(model)
+        modules += [*lines, ""]
+        values[f"{part.__name__[1:].upper()}_LATENCY"] = latency
+    values.update(_reference_constants(model))
+    package = [f"  localparam {name} = {value};" for name, value in values.items()]
+    banner = [
+        f"// written by pynq_ee/generate/verilog.py of the model with build_id 0x{model.build_id:08x}; do not edit"
+    ]
+    return "\n".join([*banner, "package spec;", *package, "endpackage", "", *modules, *_classifier_weights(model), ""])
+
+
+def _reference_constants(model: Model) -> dict[str, int | str]:
+    """Constants that only the reference circuit has."""
+    spec, weights = model.spec, model.fabric["classifier"]
+    _, biases = constants.classifier_rom(model)
+    bits = constants.accumulator_bits(spec.classifier, weights)
+    half = (1 << int(weights.shift[0])) >> 1
+    packed = _packed([int(bias) + half for bias in biases.ravel()], bits)
+    phase_classes = biases.shape[1]
+    return {
+        "TOKEN_BITS": _spec.TOKEN_POSITIONS * spec.trunk.out_channels * _spec.ACTIVATION_BITS,
+        "POSITION_BITS": spec.branch_channels * _spec.ACTIVATION_BITS,
+        "MODE_FEATURES_BIT": _spec.MODE_FEATURES.bit_length() - 1,
+        "CLASSIFIER_PHASE_CLASSES": phase_classes,
+        "CLASSIFIER_ROW_BITS": phase_classes * spec.branch_channels * spec.classifier_weight_bits,
+        "CLASSIFIER_SHIFT": int(weights.shift[0]),
+        "CLASSIFIER_BIAS": f"{biases.size * bits}'h{packed:x}",
+        "SUMS_BITS": phase_classes * bits,
+        **{f"DEPTH_{name.upper()}": depth for name, depth in _spec.FIFO_DEPTHS.items()},
+    }
+
+
+def _packed(values: Iterable[int], bits: int) -> int:
+    """Values as fields of one number, the first one in the lowest bits."""
+    return sum((value & ((1 << bits) - 1)) << (index * bits) for index, value in enumerate(values))
+
+
+def _trunk(model: Model) -> tuple[list[str], int]:
+    """A group's convolution, pooled horizontally, in the order of a token. Also the clocks that it takes."""
+    layer, columns = model.spec.trunk, _spec.GROUP_PIXELS + model.spec.trunk.kernel - 1
+    return _convolution("trunk", model, layer, columns, _spec.TOKEN_POSITIONS, "token")
+
+
+def _branch(model: Model) -> tuple[list[str], int]:
+    """A step's convolution, pooled as far as the step goes. Also the clocks that it takes."""
+    layer = model.spec.branch
+    positions = _spec.TOKEN_POSITIONS // model.spec.branch_interval
+    return _convolution("branch", model, layer, positions + layer.kernel - 1, 1, "position")
+
+
+def _convolution(
+    name: str, model: Model, layer: FabricLayer, columns: int, outputs: int, output: str
+) -> tuple[list[str], int]:
+    """The convolution at each place of a patch of ``columns``, and the greatest of each of ``outputs`` equal parts."""
+    pipeline, weights = Pipeline(), model.fabric[layer.name]
+    value_bits = layer.input_max.bit_length()
+    pixels = [
+        pipeline.input("patch", index * value_bits, 0, layer.input_max)
+        for index in range(layer.kernel * columns * layer.in_channels)
+    ]
+    patch = np.array(pixels, object).reshape(layer.kernel, columns, layer.in_channels)
+    pooled = (columns - layer.kernel + 1) // outputs
+    signals = [
+        pipeline.maximum(
+            [_output(pipeline, patch, layer, weights, channel, part * pooled + place) for place in range(pooled)]
+        )
+        for part in range(outputs)
+        for channel in range(layer.out_channels)
+    ]
+    latency = max(signal.clock for signal in signals)
+    values = [pipeline.at(signal, latency).name for signal in signals]
+    ports = {"patch": layer.kernel * columns * layer.in_channels * value_bits}
+    return list(pipeline.module(f"{name}_arithmetic", ports, output, values)), latency
+
+
+def _output(
+    pipeline: Pipeline,
+    patch: npt.NDArray[np.object_],
+    layer: FabricLayer,
+    weights: LayerWeights,
+    channel: int,
+    place: int,
+) -> Signal:
+    """One activation: a channel's kernel at one place of the patch."""
+    kernel, shift = weights.weight[channel], int(weights.shift[channel])
+    terms = [
+        pipeline.multiple(patch[y, place + x, source], int(kernel[source][y][x]))
+        for y in range(layer.kernel)
+        for x in range(layer.kernel)
+        for source in range(layer.in_channels)
+    ]
+    return pipeline.activation(pipeline.tree(terms), int(weights.bias[channel]) + ((1 << shift) >> 1), shift)
+
+
+def _classifier(model: Model) -> tuple[list[str], int]:
+    """A position's products with the weights of some classes, summed for each. Also the clocks that it takes."""
+    pipeline, layer = Pipeline(), model.spec.classifier
+    channels, weight_bits = model.spec.branch_channels, layer.weight_bits
+    accumulator_bits = constants.accumulator_bits(layer, model.fabric["classifier"])
+    classes = -(-_spec.CLASSES // model.spec.classifier_interval)
+    activations = [
+        pipeline.input("position", channel * _spec.ACTIVATION_BITS, 0, layer.input_max) for channel in range(channels)
+    ]
+    sums = []
+    for index in range(classes):
+        products = [
+            pipeline.tree(
+                [
+                    Term(
+                        pipeline.digit(
+                            activations[channel],
+                            "weights",
+                            (index * channels + channel) * weight_bits + place,
+                            signed=place == weight_bits - 2,
+                        ),
+                        place,
+                        False,
+                    )
+                    for place in range(0, weight_bits, 2)
+                ]
+            )
+            for channel in range(channels)
+        ]
+        total = pipeline.tree(products)
+        assert total is not None and total.shift == 0 and not total.negative
+        sums.append(total.signal)
+    latency = max(signal.clock for signal in sums)
+    values = [pipeline.at(signal, latency).part(0, accumulator_bits) for signal in sums]
+    ports = {"position": channels * _spec.ACTIVATION_BITS, "weights": classes * channels * weight_bits}
+    return list(pipeline.module("classifier_arithmetic", ports, "sums", values)), latency
+
+
+def _classifier_weights(model: Model) -> Iterable[str]:
+    """The classifier's weights, a row for each step of an image, in the order of the sums."""
+    layer, interval = model.spec.classifier, model.spec.classifier_interval
+    rows, _ = constants.classifier_rom(model)
+    fields = [
+        [(int(word) >> (4 * channel)) & 0xF for word in row for channel in range(model.spec.branch_channels)]
+        for row in rows
+    ]
+    steps = model.spec.branch_tokens * interval
+    yield "module classifier_weights (input wire clock, input wire [7:0] step,"
+    yield "    output reg [spec::CLASSIFIER_ROW_BITS-1:0] weights);"
+    yield f"  reg [spec::CLASSIFIER_ROW_BITS-1:0] memory [0:{steps - 1}];"
+    yield "  always @(posedge clock) weights <= memory[step];"
+    yield "  initial begin"
+    for step, row in enumerate(fields):
+        packed = _packed(row, layer.weight_bits)
+        yield f"    memory[{step}] = {len(row) * layer.weight_bits}'h{packed:x};"
+    yield "  end"
+    yield "endmodule"

@@ -1,0 +1,144 @@
+"""The reference circuit gives the NumPy model's bits at a beat a clock, whatever the stalls, and can be synthesized."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pynq_ee.data.datasets import Digits
+from pynq_ee.generate import constants
+from pynq_ee.network import spec, weights
+from pynq_ee.network.spec import Spec
+from pynq_ee.network.weights import LayerWeights, Model
+from pynq_ee.sim import vectors
+
+#: Where little is asked of the arithmetic: two weights for each output, so that tools take seconds.
+THIN = Spec(8, 1, 2, 2, 2)
+
+Make = Callable[..., "subprocess.CompletedProcess[str]"]
+
+needs_verilator = pytest.mark.skipif(shutil.which("verilator") is None, reason="no verilator; apt install verilator")
+needs_yosys = pytest.mark.skipif(shutil.which("yosys") is None, reason="no yosys; apt install yosys")
+
+#: Both widths of the streams and both widths of each layer's weights, narrow enough to be simulated in seconds.
+NARROW = [Spec(8, 3, 4, 2, 4), Spec(4, 2, 2, 4, 2)]
+
+
+def extreme(model: Model) -> Model:
+    """The model with the largest weights of both signs, a channel without any, and logits that saturate."""
+    layers = {}
+    for layer in model.spec.layers:
+        found = model.fabric[layer.name]
+        weight = np.where(found.weight < 0, -layer.weight_max, layer.weight_max).astype(np.int8)
+        if layer.kernel > 1:
+            weight[0] = layer.weight_max
+            weight[-1] = 0
+        shift = 0 * found.shift if layer.kernel == 1 else found.shift
+        bias = np.where(np.arange(layer.out_channels) % 2, 30_000, -30_000) if layer.kernel == 1 else found.bias
+        layers[layer.name] = LayerWeights(weight, bias.astype(np.int32), shift)
+    return dataclasses.replace(model, fabric=layers)
+
+
+def thin(model: Model) -> Model:
+    """The model with all but two weights of each output at zero."""
+    layers = {}
+    for name, found in model.fabric.items():
+        weight = np.zeros_like(found.weight)
+        flat = weight.reshape(len(weight), -1)
+        flat[:, 0], flat[:, -1] = 1, -1
+        layers[name] = LayerWeights(weight, found.bias, found.shift)
+    return dataclasses.replace(model, fabric=layers)
+
+
+def variables_of(folder: Path) -> dict[str, object]:
+    """The variables of hw/Makefile that name a folder with a model and its generated files."""
+    return {"BUILD": folder, "GENERATED": folder / "generated", "MODEL": folder / "model.npz"}
+
+
+def simulated(make: Make, folder: Path, model: Model, images: np.ndarray) -> dict[int, int]:
+    """Clocks by number of images, of a circuit that agreed with the NumPy model in every run."""
+    weights.save(model, folder / "model.npz")
+    constants.generate(model, folder / "generated")
+    for mode in (0, spec.MODE_FEATURES):
+        vectors.write(model, images, folder / "vectors", mode)
+    result = make("-s", "cosim", HLS="reference", **variables_of(folder))
+    assert result.returncode == 0, result.stdout
+    agreed = re.search(r"^(\d+) of (\d+) runs agree$", result.stdout, re.MULTILINE)
+    assert agreed and agreed[1] == agreed[2] == "30", result.stdout
+    clocks = re.findall(r"mode (\d): (\d+) images in (\d+) clocks \(measured\)", result.stdout)
+    by_mode = [{int(count): int(total) for mode, count, total in clocks if mode == wanted} for wanted in "01"]
+    assert by_mode[0] == by_mode[1]  # the features are hidden behind the images that follow
+    return by_mode[0]
+
+
+@needs_verilator
+@pytest.mark.parametrize("one", NARROW, ids=lambda one: "-".join(map(str, dataclasses.astuple(one))))
+def test_the_circuit_agrees_bit_for_bit_under_stalls_at_a_beat_a_clock(
+    make: Make, random_model: Callable[..., Model], tmp_path: Path, one: Spec, digits: Digits, noise: np.ndarray
+) -> None:
+    model = random_model(21, one)
+    model = extreme(model) if one.pixels_per_beat == 4 else model
+    images = np.concatenate([noise[:8], digits.images[:8]])
+    clocks = simulated(make, tmp_path, model, images)
+    assert clocks[len(images)] - clocks[1] == one.image_beats * (len(images) - 1)
+    assert clocks[1] <= spec.batch_clocks(one, 1)
+
+
+@needs_verilator
+def test_a_circuit_that_errs_is_found(make: Make, random_model: Callable[..., Model], tmp_path: Path) -> None:
+    model = thin(random_model(22, THIN))
+    weights.save(model, tmp_path / "model.npz")
+    constants.generate(model, tmp_path / "generated")
+    assert make("-s", "rtl", HLS="reference", **variables_of(tmp_path)).returncode == 0
+    verilog = tmp_path / "rtl-reference" / "first_exit_core.v"
+    text = verilog.read_text()
+    assert text.count("? 4'd15 :") > 1
+    verilog.write_text(text.replace("? 4'd15 :", "? 4'd14 :"))
+    kept = ["-o", str(tmp_path / "rtl-reference" / "done")]  # or it would be written anew
+    result = make("-s", *kept, "cosim", HLS="reference", **variables_of(tmp_path))
+    assert result.returncode != 0
+    assert re.search(r"expected 0x\w+, got 0x\w+", result.stdout) and "30 of 30" not in result.stdout
+
+
+def test_another_model_is_another_circuit_without_a_clean(
+    make: Make, random_model: Callable[..., Model], tmp_path: Path
+) -> None:
+    verilog = tmp_path / "rtl-reference" / "first_exit_core.v"
+    written = []
+    for model in (random_model(24, NARROW[0]), random_model(25, NARROW[0]), random_model(25, NARROW[0])):
+        weights.save(model, tmp_path / "model.npz")
+        result = make("-s", "rtl", HLS="reference", **variables_of(tmp_path))
+        assert result.returncode == 0, result.stdout
+        assert f"build_id 0x{model.build_id:08x}" in verilog.read_text()
+        written.append(verilog.stat().st_mtime_ns)
+    assert written[0] < written[1] == written[2]
+
+
+@needs_yosys
+def test_area_counts_what_yosys_makes_of_the_verilog(
+    make: Make, random_model: Callable[..., Model], tmp_path: Path
+) -> None:
+    model = random_model(23, NARROW[0])
+    weights.save(model, tmp_path / "model.npz")
+    assert make("-s", "rtl", HLS="reference", **variables_of(tmp_path)).returncode == 0
+    core = tmp_path / "rtl-reference" / "first_exit_core.v"
+    # One layer's sums of products in the place of the whole, which takes minutes.
+    package, arithmetic = re.search(
+        r"(package.*?endpackage).*(module branch_arithmetic.*?endmodule)", core.read_text(), re.DOTALL
+    ).groups()
+    core.write_text(package + "\n" + arithmetic.replace("branch_arithmetic", "first_exit_core"))
+    result = make("-s", "-o", str(core.with_name("done")), "area", HLS="reference", **variables_of(tmp_path))
+    assert result.returncode == 0, result.stdout
+    found = {name: float(count) for name, count in re.findall(r"^(\w+) +([\d.]+)", result.stdout, re.MULTILINE)}
+    additions = len(re.findall(r"<= .* [+-] ", arithmetic))
+    registers = sum(int(high) + 1 for high in re.findall(r"^  reg \[(\d+):0\]", arithmetic, re.MULTILINE))
+    assert 4 * additions < found["LUT"] < 14 * additions  # of 4 bits to 11
+    assert registers / 2 < found["FF"] <= registers
+    assert found["DSP"] == found["BRAM"] == 0

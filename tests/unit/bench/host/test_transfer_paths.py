@@ -1,0 +1,61 @@
+"""The paths that are compared: all give the same logits, and their counts are what they do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import models
+from pynq_ee.bench.host import transfer_paths
+from pynq_ee.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def rows():
+    images = np.random.default_rng(5).integers(0, 256, (3, 28, 28)).astype(np.uint8)
+    return {row.path: row for row in transfer_paths.measure(models.random_model(), images, 3, repetitions=2)}
+
+
+def test_three_paths_are_measured_after_their_logits_were_compared(rows):
+    assert list(rows) == ["this driver", "pynq.lib.dma", "finn-plus-driver"]
+    assert all(row.batch == 3 and row.seconds > 0 and row.calls > 0 for row in rows.values())
+    assert rows["this driver"].ratio == 1
+
+
+def test_this_driver_takes_few_python_calls(rows):
+    assert rows["this driver"].calls <= 50
+
+
+def test_this_driver_takes_at_most_half_of_the_register_accesses_of_pynqs(rows):
+    assert rows["this driver"].accesses * 2 <= rows["pynq.lib.dma"].accesses
+
+
+def test_finn_pluss_sequence_has_an_idle_check_four_writes_a_mover_and_one_poll(rows):
+    assert rows["finn-plus-driver"].accesses == 1 + 2 * 4 + 1
+
+
+def test_a_path_with_other_logits_is_not_timed(monkeypatch):
+    monkeypatch.setattr(
+        transfer_paths, "this_driver", lambda model, device, batch: lambda images: np.zeros((batch, 10), np.int16)
+    )
+    images = np.random.default_rng(5).integers(0, 256, (3, 28, 28)).astype(np.uint8)
+    with pytest.raises(AssertionError, match="this driver returns other logits"):
+        transfer_paths.measure(models.random_model(), images, 3, repetitions=1)
+
+
+def test_the_table_replaces_what_stands_between_the_marks(tmp_path, rows):
+    page = tmp_path / "driver.md"
+    begin, end = "<!-- begin: python -m pynq_ee.bench.host.transfer_paths -->\n", "<!-- end -->\n"
+    page.write_text(f"before\n{begin}old\n{end}after\n")
+    table = transfer_paths.table(list(rows.values()))
+    for _ in range(2):
+        transfer_paths.write(page, table)
+    assert page.read_text() == f"before\n{begin}{table}\n{end}after\n"
+
+
+def test_a_page_without_marks_is_refused(tmp_path):
+    page = tmp_path / "driver.md"
+    page.write_text("nothing here\n")
+    with pytest.raises(InputError, match="between which the table goes"):
+        transfer_paths.write(page, "table")
+    assert page.read_text() == "nothing here\n"

@@ -1,0 +1,133 @@
+"""``pynq-ee``: every command explains itself, and every failure is one line and a status."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+
+import pytest
+
+import pynq_ee
+from pynq_ee.commands import cli
+from pynq_ee.errors import InputError
+
+
+def status_of(*arguments: str) -> int:
+    """Exit status of a command line, argparse's own exits included."""
+    try:
+        return cli.main(arguments)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> object:
+    """Makes ``pynq-ee info`` do what a test wants."""
+
+    def replace(run: object) -> None:
+        parser = argparse.ArgumentParser()
+        parser.set_defaults(run=run, command="info")
+        monkeypatch.setattr(cli, "build_parser", lambda: parser)
+
+    return replace
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_every_command_explains_itself_with_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of(command, "--help") == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: pynq-ee {command}")
+    assert f"examples:\n  pynq-ee {command}" in text
+    assert "/tmp" not in text
+
+
+def test_the_overview_names_every_command_with_a_phrase(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of("--help") == 0
+    text = capsys.readouterr().out
+    for command in cli.COMMANDS:
+        assert re.search(rf"^ +{command}\s+[a-z]", text, re.MULTILINE), command
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_every_option_is_explained(command: str) -> None:
+    parser = cli.build_parser()._subparsers._group_actions[0].choices[command]
+    for action in parser._actions:
+        assert action.help or action.dest in ("epochs", "seed", "batch", "learning_rate", "weight_decay", "network"), (
+            action
+        )
+
+
+def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of("--version") == 0
+    assert capsys.readouterr().out == f"pynq_ee {pynq_ee.__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [(), ("unknown",), ("info", "--no-such-option"), ("classify",), ("train",)])
+def test_a_wrong_command_line_is_status_2_and_a_usage(arguments: tuple, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of(*arguments) == 2
+    assert "usage: pynq-ee" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [InputError("3 is too much; give 2"), PermissionError(13, "Permission denied", "/x")])
+def test_an_expected_error_is_one_line_and_status_1(
+    failing: object, capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    def run(args: object) -> int:
+        raise error
+
+    failing(run)
+    assert cli.main([]) == 1
+    captured = capsys.readouterr()
+    assert captured.err == f"pynq-ee info: {error}\n" and captured.out == ""
+
+
+def test_a_defect_is_not_hidden(failing: object) -> None:
+    def run(args: object) -> int:
+        raise ZeroDivisionError
+
+    failing(run)
+    with pytest.raises(ZeroDivisionError):
+        cli.main([])
+
+
+def test_an_interrupt_is_status_130(failing: object, capsys: pytest.CaptureFixture[str]) -> None:
+    def run(args: object) -> int:
+        raise KeyboardInterrupt
+
+    failing(run)
+    assert cli.main([]) == 130
+    assert capsys.readouterr().err == "pynq-ee info: interrupted\n"
+
+
+def test_the_commands_status_is_passed_on(failing: object) -> None:
+    failing(lambda args: 3)
+    assert cli.main([]) == 3
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    """The pipe is closed before anything is written to it, so that the write fails, now or when Python ends."""
+    program = (
+        "import sys; from pynq_ee.commands import cli; from types import SimpleNamespace as N; "
+        "parser = N(parse_args=lambda arguments: N(command='info', run=run)); cli.build_parser = lambda: parser; "
+        "sys.stdin.read(); "
+    )
+    for run in ("lambda args: print('x') or 0", "lambda args: print('x' * 1_000_000) or 0"):
+        process = subprocess.Popen(
+            [sys.executable, "-c", f"run = {run}; {program} sys.exit(cli.main([]))"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        process.stdout.close()
+        process.stdin.close()
+        errors = process.stderr.read().decode()
+        process.stderr.close()
+        assert (process.wait(60), errors) == (0, "")
+
+
+def test_the_parser_fills_what_the_commands_read() -> None:
+    args = cli.build_parser().parse_args(["classify", "--threshold", "0.4,0.2", "--device", "sim", "a.png", "b.png"])
+    assert args.files == ["a.png", "b.png"]
+    assert args.threshold == (0.4, 0.2) and args.device == "sim" and callable(args.run)
