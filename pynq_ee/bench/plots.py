@@ -82,7 +82,7 @@ def tradeoff(scores: Scores, thresholds: Sequence[float], path: str | os.PathLik
         Data set and device, above the picture.
     """
     with figure(path) as axes:
-        _draw_tradeoff(axes, sweep(scores), thresholds, outcome(scores, tuple(thresholds)))
+        draw_tradeoff(axes, sweep(scores), thresholds, outcome(scores, tuple(thresholds)))
         axes.set_title(f"{title}\n{axes.get_title()}", fontsize=10)
 
 
@@ -108,7 +108,7 @@ def calibration(scores: Scores, chosen: Calibration, path: str | os.PathLike[str
     swept = sweep(scores)
     found = front(scores, costs)
     with figure(path, rows=3, size=(7.5, 11.5)) as (upper, middle, lower):
-        _draw_tradeoff(upper, swept, chosen.thresholds, chosen.outcome)
+        draw_tradeoff(upper, swept, chosen.thresholds, chosen.outcome)
         upper.set_title(f"{title}\n{upper.get_title()}", fontsize=10)
         middle.plot(swept.thresholds, shown([costs.mean(shares) for shares in swept.shares]), color=COLOURS[2])
         middle.plot(_drawable(chosen.thresholds[0]), shown(chosen.mean_cost), "o", color=COLOURS[2], markersize=9)
@@ -139,7 +139,7 @@ def calibration(scores: Scores, chosen: Calibration, path: str | os.PathLike[str
     return Path(path)
 
 
-def _draw_tradeoff(axes: Any, swept: Sweep, thresholds: Sequence[float], chosen: Outcome) -> None:
+def draw_tradeoff(axes: Any, swept: Sweep, thresholds: Sequence[float], chosen: Outcome) -> None:
     exit_count = swept.shares.shape[1]
     early = axes.twinx()
     axes.set_zorder(early.get_zorder() + 1)  # the accuracy above the shares
@@ -192,105 +192,6 @@ def _joined(*axes: Any) -> tuple[list[Any], list[Any]]:
     """Handles and labels of several axes for one legend."""
     pairs = [each.get_legend_handles_labels() for each in axes]
     return [handle for handles, _ in pairs for handle in handles], [text for _, texts in pairs for text in texts]
-
-
-# From the record of a benchmark --------------------------------------------------------------------------------------
-
-
-def recorded_tradeoff(measured: dict[str, Any], path: Path, title: str) -> Path:
-    """Accuracy and early-exit share against the threshold, from a network's part of a benchmark's record."""
-    swept = {name: np.array(values) for name, values in measured["sweep"].items()}
-    chosen = measured["evaluation"]["calibrated"]
-    with figure(path) as axes:
-        _draw_tradeoff(
-            axes,
-            Sweep(swept["thresholds"], swept["accuracy"], swept["shares"]),
-            chosen["thresholds"],
-            Outcome(**{name: chosen[name] for name in ("accuracy", "exit_accuracy", "shares", "images")}),
-        )
-        # The suite computes them so: with the circuit's arithmetic, but on no board.
-        axes.set_title(f"{title}, NumPy model of the circuit, no device\n{axes.get_title()}", fontsize=10)
-    return path
-
-
-def recorded_governor(measured: dict[str, Any], path: Path, title: str) -> Path:
-    """Time an image, threshold and early-exit share over a governed stream whose difficulty changes."""
-    trace = measured["governor"]
-    batches = np.arange(len(trace["seconds"]))
-    with figure(path, rows=3, size=(7.5, 7.5), sharex=True) as (time, threshold, share):
-        time.plot(
-            batches,
-            1e6 * np.array(trace["ungoverned_seconds"]),
-            color="grey",
-            linewidth=0.8,
-            label="without the governor",
-        )
-        time.plot(batches, 1e6 * np.array(trace["seconds"]), color=COLOURS[0], linewidth=1, label="governed")
-        time.axhline(1e6 * trace["target_seconds"], color="black", linestyle="--", linewidth=1, label="target")
-        time.set_ylabel("us an image")
-        time.legend(fontsize=8, loc="upper right")
-        threshold.semilogy(batches, trace["threshold"], color=COLOURS[1])
-        threshold.axhline(trace["cap"][0], color="black", linestyle="--", linewidth=1, label="cap")
-        threshold.set_ylabel("$T_1$, nats")
-        threshold.legend(fontsize=8, loc="lower right")
-        share.plot(batches, 100 * np.array(trace["early_share"]), color=COLOURS[2])
-        share.set(ylabel="left early, %", xlabel=f"batch of {trace['images_a_batch']} images")
-        for spell in trace["spells"]:
-            for axes in (time, threshold, share):
-                axes.axvline(spell["batch"], color="black", linewidth=0.6)
-            settled = spell["settled_after"]
-            said = "not held" if settled is None else f"held after {settled}"
-            share.annotate(
-                f"{spell['name']}\n{said}",
-                (spell["batch"], 0.05),
-                xycoords=("data", "axes fraction"),
-                fontsize=7,
-                xytext=(3, 0),
-                textcoords="offset points",
-            )
-        time.set_title(f"{title}: {trace['device']}, time by the measured cost of each exit", fontsize=10)
-    return path
-
-
-def recorded_break_even(measured: dict[str, Any], path: Path, title: str) -> Path:
-    """Speed-up over the best software against the early-exit share, for several costs of the remainder."""
-    from pynq_ee.bench.paper import compare, report
-
-    rows = measured["tables"]["rows"]
-    batch = max(row["batch"] for row in rows)
-    software = compare.best(rows, "with", batch, 1)
-    shares = np.linspace(0, 1, 101)
-    widths = sorted({row["pixels_per_beat"] for row in rows if "pixels_per_beat" in row})
-    with figure(path, columns=max(len(widths), 1), size=(10, 4.5), sharey=True, squeeze=False) as grid:
-        for axes, pixels in zip(grid[0], widths):
-            row = compare.best(rows, "fabric", batch, 1, pixels_per_beat=pixels)
-            if row is None or software is None:
-                continue
-            for factor, colour in zip((1, 4, 16, 64), COLOURS):
-                axes.plot(
-                    100 * shares,
-                    compare.break_even(row, software, factor, shares),
-                    color=colour,
-                    label=f"remainder's cost x {factor}",
-                )
-            axes.plot(
-                100 * row["shares"][0],
-                row["images_a_second"] / software["images_a_second"],
-                "o",
-                color="black",
-                label="this network, measured and modelled",
-            )
-            axes.axhline(1, color="black", linewidth=0.8)
-            axes.axhline(report.PAPER_SPEEDUP, color="grey", linestyle="--", label=f"paper: {report.PAPER_SPEEDUP}")
-            axes.set(yscale="log", xlabel="left at the first exit, %")
-            axes.set_title(f"{pixels} pixels a beat", fontsize=10)
-        grid[0][0].set_ylabel(f"speed-up over {software['engine'] if software else 'software'}")
-        grid[0][0].legend(fontsize=8)
-        device = measured["governor"]["device"].split(" (")[0]  # without the kernel, of which this rate is no matter
-        grid[0][0].figure.suptitle(
-            f"{title}, {device}, batch {batch}, one thread (modelled from the measured stages)", fontsize=10
-        )
-    return path
 
 
 def gallery(images: npt.NDArray[np.uint8], prediction: Any, path: str | os.PathLike[str], *, columns: int = 12) -> Path:

@@ -14,9 +14,6 @@ from pynq_ee.files import write_atomically
 
 Record = dict[str, Any]
 
-#: The paper's speed-up of its table 3.
-PAPER_SPEEDUP = 1.9
-
 
 def read(path: Path) -> Record:
     """Read a record.
@@ -41,13 +38,13 @@ def write(record: Record, output: Path, pictures: bool = True) -> list[Path]:
     written = []
     folder = output.with_suffix("")
     if pictures:
-        from pynq_ee.bench import plots
+        from pynq_ee.bench.paper import figures
 
         for network, measured in record["networks"].items():
             for name, draw in (
-                ("trade-off", plots.recorded_tradeoff),
-                ("governor", plots.recorded_governor),
-                ("break-even", plots.recorded_break_even),
+                ("trade-off", figures.tradeoff),
+                ("governor", figures.governor),
+                ("break-even", figures.break_even),
             ):
                 written.append(draw(measured, folder / f"{network}-{name}.png", network))
     text = markdown(record, folder.name if pictures else None)
@@ -164,7 +161,7 @@ def _headlines(tables: Record) -> list[str]:
                 ratio = row["images_a_second"] / software["images_a_second"]
                 sentences.append(
                     f"Batch {batch}, one thread, {pixels} pixels a beat: {row['engine']} has {ratio:.2f} times the "
-                    f"throughput of {software['engine']} (paper: {PAPER_SPEEDUP})."
+                    f"throughput of {software['engine']} (paper: {_tables.PAPER_SPEEDUP})."
                 )
     return sentences
 

@@ -9,6 +9,9 @@ from pynq_ee.bench.paper import compare
 
 Record = dict[str, Any]
 
+#: The paper's speed-up of its table 3.
+PAPER_SPEEDUP = 1.9
+
 COMPARISON_HEADER = (
     "way",
     "engine",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -46,21 +45,6 @@ def test_a_calibration_is_drawn_whatever_its_unit(costs: Costs | None, tmp_path:
     plots.calibration(scores, chosen, tmp_path / "calibration.svg")
     text = (tmp_path / "calibration.svg").read_text()
     assert text.lstrip().startswith("<?xml") and "svg" in text
-
-
-def test_the_pictures_of_a_record_name_what_computed_them_and_every_threshold(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason=needs_matplotlib)
-    record = json.loads((Path(__file__).parents[3] / "docs" / "results.json").read_text())
-    for network, measured in record["networks"].items():
-        drawn = {}
-        for draw in (plots.recorded_tradeoff, plots.recorded_governor, plots.recorded_break_even):
-            drawn[draw] = draw(measured, tmp_path / "drawn.svg", network).read_text()
-            assert network in drawn[draw]
-        assert "NumPy model of the circuit, no device" in drawn[plots.recorded_tradeoff]
-        for threshold in measured["evaluation"]["calibrated"]["thresholds"]:
-            assert f"= {threshold:.3f} nats" in drawn[plots.recorded_tradeoff]
-        assert measured["governor"]["device"] in drawn[plots.recorded_governor]
-        assert "simulated pynq-z2" in drawn[plots.recorded_break_even]
 
 
 def test_a_gallery_names_the_device(tmp_path: Path) -> None:
