@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pynq_ee import exits
+from pynq_ee.data import batches
 from pynq_ee.data.images import SHAPE, to_images
 from pynq_ee.driver import bitfiles
 from pynq_ee.driver.accelerator import Accelerator
@@ -179,7 +180,7 @@ class EarlyExitInference:
         batch = to_images(images, unit_floats=unit_floats, fit=fit, invert=invert)
         self._turns.give_way()
         with self._turns.lock:
-            return concatenate(list(self._predict(_split(batch, self._capacity()))))
+            return concatenate(list(self._predict(batches.split(batch, self._capacity()))))
 
     async def classify_async(
         self, images: Any, *, unit_floats: bool = False, fit: bool = False, invert: bool = False
@@ -196,7 +197,7 @@ class EarlyExitInference:
         batch = to_images(images, unit_floats=unit_floats, fit=fit, invert=invert)
         async with self._turns.queue():
             pipeline = self._pipeline()
-            chunks = _split(batch, self._capacity())
+            chunks = batches.split(batch, self._capacity())
             return concatenate([prediction async for prediction in pipeline.run_async(chunks)])
 
     @property
@@ -252,9 +253,9 @@ class EarlyExitInference:
         if whole_number("batch", batch, least=1) > capacity:
             raise InputError(f"batch is {batch}; it must be 1 to {capacity} (images_per_transfer)")
         if isinstance(images, np.ndarray) and images.ndim == len(SHAPE) + 1:
-            images = _split(images, batch)
+            images = batches.split(images, batch)
         ready = (to_images(item, unit_floats=unit_floats, fit=fit, invert=invert) for item in images)
-        chunks = self._give_way(_gather(ready, batch))
+        chunks = self._give_way(batches.gather(ready, batch))
         if overlap:
             return self._predict(chunks)
         return itertools.chain.from_iterable(self._predict([chunk], number) for number, chunk in enumerate(chunks))
@@ -277,7 +278,7 @@ class EarlyExitInference:
 
         with self._turns.lock:
             pipeline = Pipeline(self._accelerator, self._turns, use, Stopwatch())
-            for _ in pipeline.run(_split(batch, self._capacity())):
+            for _ in pipeline.run(batches.split(batch, self._capacity())):
                 pass
         return outputs
 
@@ -403,28 +404,6 @@ class EarlyExitInference:
             return fabric.trunk(chunk[rows], self.model)
         packed = results.features[rows]
         return packed if self._takes_packed else fabric.unpack_features(packed, self.model)
-
-
-def _split(images: npt.NDArray[np.uint8], size: int) -> Iterator[npt.NDArray[np.uint8]]:
-    """Views of at most ``size`` consecutive images."""
-    return (images[start : start + size] for start in range(0, len(images), size))
-
-
-def _gather(images: Iterable[npt.NDArray[np.uint8]], size: int) -> Iterator[npt.NDArray[np.uint8]]:
-    """Regroup arrays (n, 28, 28) of any n into arrays of ``size``, the last one shorter."""
-    batch = np.empty((size, *SHAPE), np.uint8)
-    count = 0
-    for item in images:
-        while len(item):
-            part = item[: size - count]
-            batch[count : count + len(part)] = part  # copied: a camera may write its next frame over this one
-            count += len(part)
-            item = item[len(part) :]
-            if count == size:
-                yield batch
-                batch, count = np.empty_like(batch), 0
-    if count:
-        yield batch[:count]
 
 
 def _open_device(device: Any, model: Model) -> tuple[bool, Any]:

@@ -51,9 +51,9 @@ import pynq_ee
 from pynq_ee.cluster.board import Board
 from pynq_ee.cluster.sharing import LOOK_SECONDS, Future, Images, Sharing
 from pynq_ee.cluster.workers import connect
+from pynq_ee.data import batches
 from pynq_ee.data.images import to_images
 from pynq_ee.errors import DeviceError, InputError
-from pynq_ee.inference import _gather
 from pynq_ee.network import weights
 from pynq_ee.network.weights import Model
 from pynq_ee.prediction import Prediction, concatenate
@@ -203,7 +203,7 @@ class Cluster:
             raise DeviceError("this Cluster is closed; make another one")
         if batch < 1:
             raise InputError(f"batch is {batch}; it must be 1 at least")
-        source = _gather((to_images(item, **reading) for item in images), batch)
+        source = batches.gather((to_images(item, **reading) for item in images), batch)
         return Sharing(self._look, self._send, self._reasons, self.in_flight).run(source, ordered)
 
     def _look(self) -> tuple[list[Board], list[Future[None]]]:

@@ -149,6 +149,38 @@ def test_no_module_imports_itself_in_a_circle() -> None:
     assert not needs_without_end(after)
 
 
+def test_no_room_needs_itself_through_another() -> None:
+    """Lazy imports count too."""
+    after: dict[str, set[str]] = {room(name): set() for name in MODULES}
+    for found in INTERNAL:
+        if found.imported and room(found.imported) != room(found.importer):
+            after[room(found.importer)].add(room(found.imported))
+    assert not needs_without_end(after)
+
+
+def test_no_room_reaches_into_the_private_names_of_another() -> None:
+    """Neither by importing them, nor as an attribute of a module that it imported."""
+    wrong = []
+    for name, path in MODULES.items():
+        tree, modules_at_hand = ast.parse(path.read_text()), {}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] == "pynq_ee":
+                for alias in node.names:
+                    inner = f"{node.module}.{alias.name}".partition(".")[2]
+                    if inner in MODULES:
+                        modules_at_hand[alias.asname or alias.name] = inner
+                    elif alias.name.startswith("_") and not alias.name.startswith("__"):
+                        modules_at_hand[alias.name] = str(node.module).partition(".")[2]
+                        if room(modules_at_hand[alias.name]) != room(name):
+                            wrong.append((name, inner))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.attr.startswith("_"):
+                owner = modules_at_hand.get(node.value.id)
+                if owner and not node.attr.startswith("__") and room(owner) != room(name):
+                    wrong.append((name, f"{owner}.{node.attr}"))
+    assert not wrong
+
+
 def test_only_the_commands_and_the_cli_look_at_the_package_as_a_whole() -> None:
     importers = {part(found.importer) for found in INTERNAL if not found.imported}
     assert importers <= {"commands", "bench", "cluster"}

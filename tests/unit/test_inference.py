@@ -1,63 +1,15 @@
-"""The parts of the inference that need no device: regrouping images, joining predictions, choosing the device."""
+"""The parts of the inference that need no device: joining predictions, choosing the device."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import models
 from pynq_ee.errors import InputError, ModelFileError
-from pynq_ee.inference import EarlyExitInference, _gather
+from pynq_ee.inference import EarlyExitInference
 from pynq_ee.prediction import Prediction, concatenate
 from pynq_ee.trace import STAGES
-
-
-def numbered(start: int, count: int) -> np.ndarray:
-    """Images that carry their number."""
-    images = np.zeros((count, 28, 28), np.uint8)
-    images[:, 0, 0] = np.arange(start, start + count)
-    return images
-
-
-@given(st.lists(st.integers(0, 20), max_size=12), st.integers(1, 16))
-def test_images_are_regrouped_in_order_into_full_batches_and_a_rest(counts: list[int], size: int) -> None:
-    starts = np.concatenate([[0], np.cumsum(counts)]).astype(int)
-    batches = list(_gather((numbered(start, count) for start, count in zip(starts, counts)), size))
-    total = int(starts[-1])
-    assert [len(batch) for batch in batches] == [size] * (total // size) + ([total % size] if total % size else [])
-    numbers = [batch[:, 0, 0] for batch in batches]
-    assert np.array_equal(np.concatenate([np.zeros(0, np.uint8), *numbers]), np.arange(total).astype(np.uint8))
-
-
-def test_a_source_is_read_only_as_far_as_it_is_needed() -> None:
-    read = []
-
-    def source() -> Iterator[np.ndarray]:
-        for number in range(100):
-            read.append(number)
-            yield numbered(number, 1)
-
-    batches = _gather(source(), 4)
-    assert read == []
-    next(batches)
-    assert read == [0, 1, 2, 3]
-
-
-def test_a_source_may_use_its_buffer_again() -> None:
-    """As a camera does, that writes every frame to the same place."""
-
-    def camera() -> Iterator[np.ndarray]:
-        frame = np.zeros((1, 28, 28), np.uint8)
-        for number in range(6):
-            frame[:] = number
-            yield frame
-
-    batches = list(_gather(camera(), 4))
-    assert [batch[:, 5, 5].tolist() for batch in batches] == [[0, 1, 2, 3], [4, 5]]
 
 
 def prediction(labels: list[int], exits: list[int], seconds: float, clocks: int) -> Prediction:
