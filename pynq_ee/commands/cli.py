@@ -23,6 +23,7 @@ COMMANDS = (
     "train",
     "export",
     "hardware",
+    "bringup",
     "info",
     "doctor",
 )

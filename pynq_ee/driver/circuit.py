@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 import time
 from pathlib import Path
@@ -15,6 +16,10 @@ from pynq_ee.errors import DeadlineError, DeviceError, IdentityError, OverlayErr
 from pynq_ee.network import spec as _spec
 from pynq_ee.network.spec import REGISTER_OFFSET
 from pynq_ee.network.weights import Model
+
+#: Each step is told before it is done (``DEBUG``): an access that the fabric never answers stops the whole board, and
+#: the last line then says which it was.
+_log = logging.getLogger(__name__)
 
 #: An empty batch, which publishes the identity, takes some clocks; a second is for ever.
 _IDENTITY_SECONDS = 1.0
@@ -66,6 +71,7 @@ class Circuit:
         self._device = device
         self._mode = _spec.MODE_FEATURES if features else 0
         self._built_for_mhz = clock_mhz
+        _log.debug("reading the description beside %s", bitfile)
         try:
             self._overlay = pynq.Overlay(str(bitfile), device=device, download=False)
         except PynqEEError:
@@ -116,6 +122,7 @@ class Circuit:
             if "_real_instance" in vars(Clocks):  # that it opens once, in the first device, and never in another
                 del Clocks._real_instance
             Clocks.set_device(self._device)
+        _log.debug("programming the fabric with %s", self._overlay.bitfile_name)
         self._overlay.download()
         self._loaded = LoadState(self._overlay, self._device)
         self.completion = Completion(self._overlay, self._device, _COMPLETION_PIN, self.dma.receive)
@@ -131,8 +138,10 @@ class Circuit:
         from pynq import Clocks
 
         if hasattr(Clocks, "set_device") or platform.machine() in ("armv7l", "aarch64"):
+            _log.debug("setting the fabric's clock to %g MHz", clock_mhz)
             Clocks.fclk0_mhz = clock_mhz
             self.clock_mhz = float(Clocks.fclk0_mhz)
+            _log.debug("the fabric's clock is %g MHz", self.clock_mhz)
             if self.clock_mhz > clock_mhz * (1 + _CLOCK_TOLERANCE):
                 raise DeviceError(
                     f"the fabric's clock is {self.clock_mhz:g} MHz and cannot be brought down to the {clock_mhz:g} MHz "
@@ -172,6 +181,7 @@ class Circuit:
         DeadlineError
             The kernel does not answer.
         """
+        _log.debug("running an empty batch, to read magic, version and build_id")
         self.start_kernel(0)
         give_up = time.monotonic() + _IDENTITY_SECONDS
         while not self.kernel_ended():
@@ -217,6 +227,7 @@ class Circuit:
         IdentityError, DeadlineError
             As :meth:`check_identity`.
         """
+        _log.debug("resetting DMA and kernel")
         self.dma.reset()
         self.check_identity()
         self.write("mode", self._mode)

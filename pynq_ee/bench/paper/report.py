@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from pynq_ee.bench import bringup
 from pynq_ee.bench.paper import compare, suite
 from pynq_ee.bench.paper import tables as _tables
 from pynq_ee.errors import DataError
@@ -33,8 +34,8 @@ def read(path: Path) -> Record:
     return record
 
 
-def write(record: Record, output: Path, pictures: bool = True) -> list[Path]:
-    """Write the report and its pictures, and return their paths."""
+def write(record: Record, output: Path, pictures: bool = True, boards: Sequence[Record] = ()) -> list[Path]:
+    """Write the report and its pictures, and return their paths; ``boards`` are records of `pynq-ee bringup`."""
     written = []
     folder = output.with_suffix("")
     if pictures:
@@ -47,11 +48,11 @@ def write(record: Record, output: Path, pictures: bool = True) -> list[Path]:
                 ("break-even", figures.break_even),
             ):
                 written.append(draw(measured, folder / f"{network}-{name}.png", network))
-    text = markdown(record, folder.name if pictures else None)
+    text = markdown(record, folder.name if pictures else None, boards)
     return [write_atomically(output, text.encode()), *written]
 
 
-def markdown(record: Record, pictures: str | None) -> str:
+def markdown(record: Record, pictures: str | None, boards: Sequence[Record] = ()) -> str:
     """The report's text; ``pictures`` is the folder beside it that holds them."""
     machine = record["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
@@ -68,6 +69,13 @@ def markdown(record: Record, pictures: str | None) -> str:
     ]
     for network, measured in record["networks"].items():
         parts += _network(network, measured, pictures)
+    for board in boards:
+        parts += [
+            f"## Tried on {board.get('board', 'a board')}: {board.get('model', 'no network')}",
+            f"From `pynq-ee bringup`: {bringup.measured_on(board)}. Nothing in it is modelled.",
+            _board_sentence(board),
+            _markdown_table(bringup.header(board), bringup.table(board)),
+        ]
     parts += ["## Energy", _energy_sentence(record)]
     return "\n\n".join(parts) + "\n"
 
@@ -81,7 +89,7 @@ def _fabric_sentence(record: Record) -> str:
         "In the rows with the first exit in the fabric, the host's whole work is *measured* with the real driver on a "
         "simulated board whose results are known beforehand; the fabric's time is *modelled*: clocks by the cycle "
         f"model at {record['fabric']['clock_mhz']} MHz, overlapped as the driver overlaps it. Cache maintenance of a "
-        "real board is not in it. The speed-up is against the fastest all-software early-exit engine at the same batch "
+        "real board is not in it, and no machine has this host with that fabric. The speed-up is against the fastest all-software early-exit engine at the same batch "
         "and number of threads."
     )
 
@@ -230,6 +238,18 @@ def _governor_sentence(trace: Record) -> str:
         f"A stream of clean, rotated, noisy and clean digits in batches of {trace['images_a_batch']}, target "
         f"{1e6 * trace['target_seconds']:.2f} us an image, cap {', '.join(f'{cap:.3f}' for cap in trace['cap'])} nats "
         f"({trace['device']}; time by the measured cost of each exit). {spells}."
+    )
+
+
+def _board_sentence(board: Record) -> str:
+    """What a board has shown, or where it stopped."""
+    if failed := board["failed"]:
+        return f"It stopped at the step `{failed['step']}`: {failed['error']}"
+    long_run = board["long_run"]
+    return (
+        f"{board['compared']:,} images of {board['sample']} are bit for bit as NumPy computes them; "
+        f"{long_run['images']:,} images with {long_run['wrong']} wrong and {long_run['retries']} retries; accuracy "
+        f"{100 * board['accuracy']:.2f} %, left at each exit: {', '.join(f'{100 * s:.2f} %' for s in board['shares'])}."
     )
 
 
