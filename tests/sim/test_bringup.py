@@ -110,7 +110,7 @@ def test_the_command_writes_record_and_lines_and_a_report_shows_them(
     assert "times of a simulation, not of a board" in printed
     assert cli.main(["bringup", "--share", str(path)]) == 0
     shared = capsys.readouterr().out
-    assert f"build_id {weights.load().build_id:08x}" in shared and str(tmp_path) not in shared
+    assert f"build_id: {weights.load().build_id:08x}" in shared and str(tmp_path) not in shared
     record = json.loads((Path(weights.__file__).parents[2] / "docs" / "results.json").read_text())
     text = report.markdown(record, None, [command.read(path)])
     assert "## Tried on pynq-z2" in text and "120 images of" in text

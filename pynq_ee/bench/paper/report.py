@@ -89,8 +89,8 @@ def _fabric_sentence(record: Record) -> str:
         "In the rows with the first exit in the fabric, the host's whole work is *measured* with the real driver on a "
         "simulated board whose results are known beforehand; the fabric's time is *modelled*: clocks by the cycle "
         f"model at {record['fabric']['clock_mhz']} MHz, overlapped as the driver overlaps it. Cache maintenance of a "
-        "real board is not in it, and no machine has this host with that fabric. The speed-up is against the fastest all-software early-exit engine at the same batch "
-        "and number of threads."
+        "real board is not in it, and no machine has this host with that fabric. The speed-up is against the fastest "
+        "all-software early-exit engine at the same batch and number of threads."
     )
 
 
