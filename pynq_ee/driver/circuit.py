@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import platform
 import time
 from pathlib import Path
 from typing import Any
 
+from pynq_ee.driver.clocks import clocks
 from pynq_ee.driver.dma import AxiDma
 from pynq_ee.driver.interrupts import Completion
 from pynq_ee.driver.load_state import LoadState
@@ -116,37 +116,28 @@ class Circuit:
         DeviceError
             The clock of the fabric cannot be brought down to what the bitstream was built for.
         """
-        from pynq import Clocks
-
-        if hasattr(Clocks, "set_device"):  # pynq sets the clocks of the overlay that was made last, by way of registers
-            if "_real_instance" in vars(Clocks):  # that it opens once, in the first device, and never in another
-                del Clocks._real_instance
-            Clocks.set_device(self._device)
-        _log.debug("programming the fabric with %s", self._overlay.bitfile_name)
-        self._overlay.download()
-        self._loaded = LoadState(self._overlay, self._device)
-        self.completion = Completion(self._overlay, self._device, _COMPLETION_PIN, self.dma.receive)
-        self._set_clock(self._built_for_mhz)
+        with clocks(self._device) as device_clocks:  # the download sets those of the .hwh
+            _log.debug("programming the fabric with %s", self._overlay.bitfile_name)
+            self._overlay.download()
+            self._loaded = LoadState(self._overlay, self._device)
+            self.completion = Completion(self._overlay, self._device, _COMPLETION_PIN, self.dma.receive)
+            self._set_clock(device_clocks, self._built_for_mhz)
         self.reset()
 
-    def _set_clock(self, clock_mhz: float) -> None:
+    def _set_clock(self, device_clocks: Any, clock_mhz: float) -> None:
         """Set the fabric's clock by its frequency, and keep what it really is.
 
         pynq programs the divisors of the .hwh; the PLL that they divide is the boot image's, and may be another one.
-        pynq 3.0 knows only the clocks of the machine that it runs on, so off a board there is nothing to set.
         """
-        from pynq import Clocks
-
-        if hasattr(Clocks, "set_device") or platform.machine() in ("armv7l", "aarch64"):
-            _log.debug("setting the fabric's clock to %g MHz", clock_mhz)
-            Clocks.fclk0_mhz = clock_mhz
-            self.clock_mhz = float(Clocks.fclk0_mhz)
-            _log.debug("the fabric's clock is %g MHz", self.clock_mhz)
-            if self.clock_mhz > clock_mhz * (1 + _CLOCK_TOLERANCE):
-                raise DeviceError(
-                    f"the fabric's clock is {self.clock_mhz:g} MHz and cannot be brought down to the {clock_mhz:g} MHz "
-                    "that the bitstream was built for; rebuild it with --clock"
-                )
+        _log.debug("setting the fabric's clock to %g MHz", clock_mhz)
+        device_clocks.fclk0_mhz = clock_mhz
+        self.clock_mhz = float(device_clocks.fclk0_mhz)
+        _log.debug("the fabric's clock is %g MHz", self.clock_mhz)
+        if self.clock_mhz > clock_mhz * (1 + _CLOCK_TOLERANCE):
+            raise DeviceError(
+                f"the fabric's clock is {self.clock_mhz:g} MHz and cannot be brought down to the {clock_mhz:g} MHz "
+                "that the bitstream was built for; rebuild it with --clock"
+            )
 
     def check_loaded(self) -> None:
         """See, without touching the fabric, that our overlay is still in it and that this process may drive it.

@@ -9,10 +9,9 @@ another thread, meanwhile, looks now and then.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
+from pynq_ee.driver.clocks import active
 from pynq_ee.driver.dma import Channel
 
 #: Between two looks where there is no interrupt.
@@ -73,7 +72,7 @@ class Completion:
         if self.reason:
             return
         try:
-            with _active(self._device):
+            with active(self._device):
                 interrupt = Interrupt(self._pin)
         except (ValueError, OSError, RuntimeError) as error:
             self.reason = f"pynq cannot use the interrupt here ({error})"
@@ -84,19 +83,3 @@ class Completion:
         if hasattr(source, "uio"):  # opened earlier, it is still read in the loop of that time
             loop.add_reader(source.uio, source._uio_callback)
         self._interrupt = interrupt
-
-
-@contextmanager
-def _active(device: Any) -> Iterator[None]:
-    """Make a device the one that pynq's global ``PL`` speaks of, for the time of the block."""
-    from pynq.pl_server.device import Device
-
-    before = vars(Device).get("_active_device")
-    Device.active_device = device
-    try:
-        yield
-    finally:
-        if before is None:
-            del Device._active_device
-        else:
-            Device.active_device = before

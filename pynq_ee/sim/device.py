@@ -438,7 +438,8 @@ def _correct_clocks(parser: Any) -> None:
 def _forget_clocks() -> None:
     """Drop the clock registers that pynq keeps: it makes them once, for the first device, and never for another.
 
-    Without this, an overlay's clocks would be set in whatever device came first, a real board's among them.
+    Without this, an overlay's clocks would be set in whatever device came first, a real board's among them. Those of
+    pynq 3.0.1 are the active device's, which this one does not become by itself.
     """
-    if "_real_instance" in vars(Clocks):
+    if hasattr(Clocks, "set_device") and "_real_instance" in vars(Clocks):
         del Clocks._real_instance

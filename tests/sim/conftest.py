@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pynq
 import pytest
 
+import machine_guard
 from pynq_ee.network import spec
 from pynq_ee.network.spec import Spec
 from pynq_ee.network.weights import LayerWeights, Model, RemainderWeights, remainder_layers
@@ -16,6 +17,13 @@ from pynq_ee.sim import SimulatedDevice
 
 #: Right shifts that spread the outputs of random weights over their ranges.
 _SHIFTS = {"trunk": 9, "branch": 2, "classifier": 3}
+
+
+@pytest.fixture(autouse=True)
+def guarded_machine() -> Iterator[None]:
+    """No test of a simulated board touches the machine that it runs on."""
+    with machine_guard.guarding():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,9 @@ import pytest
 
 pytest.importorskip("pynq.remote.mmio_pb2", reason="pynq has a remote device from 4.0 on")
 
-from pynq.pl_server import remote_device
 from pynq.pl_server.remote_device import RemoteDevice
 
+import pynq_notes
 import remote_server
 from pynq_ee import EarlyExitInference
 from pynq_ee.errors import IdentityError, OverlayError
@@ -31,14 +30,10 @@ def board(model) -> Iterator[SimulatedDevice]:
 
 
 @pytest.fixture(scope="module")
-def served(board) -> Iterator[tuple[int, Any, Any]]:
-    notes = Path(remote_device.__file__).parent  # where a remote device notes what it has downloaded
-    before = set(notes.iterdir())
-    with remote_server.serving(board, "ZCU104") as served:
+def served(board, tmp_path_factory) -> Iterator[tuple[int, Any, Any]]:
+    notes = tmp_path_factory.mktemp("notes")
+    with pynq_notes.kept_in(notes), remote_server.serving(board, "ZCU104") as served:
         yield served
-    for note in set(notes.iterdir()) - before:
-        if note.is_file():
-            note.unlink()
 
 
 @pytest.fixture
