@@ -39,6 +39,7 @@ class Files(remote_device_pb2_grpc.RemoteDeviceServicer):
     def __init__(self, device: SimulatedDevice, board: str) -> None:
         self._device = device
         self.programmed = 0
+        self.builds = [Path(device.bitfile)]
         self.files = {
             "/proc/version": f"Linux version 5.15 ({device.arch})".encode(),
             "/proc/device-tree/chosen/pynq_board": board.encode() + b"\0",
@@ -65,8 +66,9 @@ class Files(remote_device_pb2_grpc.RemoteDeviceServicer):
         return remote_device_pb2.SetBitstreamAttrsResponse(status=True)
 
     def _program(self, firmware: bytes) -> None:
-        if firmware != bit2bin(Path(self._device.bitfile).read_bytes()):
-            raise ValueError("this is not the simulated board's bitstream")
+        if firmware not in [bit2bin(build.read_bytes()) for build in self.builds]:
+            raise ValueError("this is no bitstream of the simulated board's circuit")
+        self.loaded = firmware
         Bitstream(self._device.bitfile, device=self._device).download()
         self.programmed += 1
 

@@ -167,10 +167,7 @@ def check(bitfile: str | Path, board: Board, build_id: int | None = None) -> Pat
             raise OverlayError(f"{hwh} has no {name}; run {build}")
         if modules[name].get("VLNV") != vlnv:
             raise OverlayError(f"{name} in {hwh} is {modules[name].get('VLNV')}; {vlnv} is needed. Run {build}")
-    parameters = {
-        parameter.get("NAME", "").lower(): parameter.get("VALUE", "")
-        for parameter in modules[spec.DMA_NAME].iter("PARAMETER")
-    }
+    parameters = hardware_description.parameters(design, spec.DMA_NAME)
     length_bits = parameters.get("c_sg_length_width", "14")  # the DMA's own default
     if not re.fullmatch("[0-9]{1,3}", length_bits) or int(length_bits) < spec.DMA_LENGTH_BITS:
         raise OverlayError(

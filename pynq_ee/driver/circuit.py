@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 from pathlib import Path
@@ -12,7 +13,8 @@ from pynq_ee.driver.dma import AxiDma
 from pynq_ee.driver.interrupts import Completion
 from pynq_ee.driver.load_state import LoadState
 from pynq_ee.driver.locks import DmaLock
-from pynq_ee.errors import DeadlineError, DeviceError, IdentityError, OverlayError, PynqEEError
+from pynq_ee.driver.metadata import open_overlay
+from pynq_ee.errors import DeadlineError, DeviceError, IdentityError, OverlayError
 from pynq_ee.network import spec as _spec
 from pynq_ee.network.spec import REGISTER_OFFSET
 from pynq_ee.network.weights import Model
@@ -72,15 +74,7 @@ class Circuit:
         self._mode = _spec.MODE_FEATURES if features else 0
         self._built_for_mhz = clock_mhz
         _log.debug("reading the description beside %s", bitfile)
-        try:
-            self._overlay = pynq.Overlay(str(bitfile), device=device, download=False)
-        except PynqEEError:
-            raise
-        except Exception as error:  # pynq's parser raises whatever a damaged description leads it to
-            raise OverlayError(
-                f"pynq cannot read the description of {bitfile} ({type(error).__name__}: {error}); "
-                "copy the .bit and the .hwh of one build again"
-            ) from error
+        self._overlay = open_overlay(bitfile, device)
         for name in (_spec.KERNEL_NAME, _spec.DMA_NAME):
             if name not in self._overlay.ip_dict:
                 found = ", ".join(self._overlay.ip_dict) or "nothing"
@@ -116,6 +110,7 @@ class Circuit:
         DeviceError
             The clock of the fabric cannot be brought down to what the bitstream was built for.
         """
+        self._overlay.binfile_name = self._firmware_name()
         with clocks(self._device) as device_clocks:  # the download sets those of the .hwh
             _log.debug("programming the fabric with %s", self._overlay.bitfile_name)
             self._overlay.download()
@@ -123,6 +118,18 @@ class Circuit:
             self.completion = Completion(self._overlay, self._device, _COMPLETION_PIN, self.dma.receive)
             self._set_clock(device_clocks, self._built_for_mhz)
         self.reset()
+
+    def _firmware_name(self) -> str:
+        """The name that the bitstream is to have in the firmware folder of the board; empty: pynq's own.
+
+        pynq's remote device sends a file only where the board has none of its name, so that the name must change with
+        what is in it. On a board itself pynq writes the file once for an overlay; told no name, it does so each time,
+        whatever another program has put there meanwhile.
+        """
+        if not self._device.has_capability("REMOTE"):
+            return ""
+        path = Path(self._overlay.bitfile_name)
+        return f"{path.stem}-{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}.bin"
 
     def _set_clock(self, device_clocks: Any, clock_mhz: float) -> None:
         """Set the fabric's clock by its frequency, and keep what it really is.

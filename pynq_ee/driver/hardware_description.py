@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,34 @@ def read(path: Path) -> ElementTree.Element:
         return parser.close()
     except (ElementTree.ParseError, LookupError, ValueError, OSError) as error:  # the middle two: its encoding
         raise OverlayError(f"{path} is damaged ({error}); copy or build it again") from error
+
+
+def address_map(design: ElementTree.Element) -> dict[str, list[tuple[int, int]]]:
+    """Where the processor finds each cell of the fabric: base addresses and bytes of its ranges, by the cell's name."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for module in design.iter("MODULE"):
+        if module.get("IS_PL") != "FALSE":  # the processor's module says so, and only its view counts
+            continue
+        for entry in module.iter("MEMRANGE"):
+            base, high = (_number(entry.get(name, "")) for name in ("BASEVALUE", "HIGHVALUE"))
+            found.setdefault(entry.get("INSTANCE", ""), []).append((base, high - base + 1))
+    return found
+
+
+def parameters(design: ElementTree.Element, name: str) -> dict[str, str]:
+    """Parameters of a cell, their names in lower case as pynq has them."""
+    return {
+        parameter.get("NAME", "").lower(): parameter.get("VALUE", "")
+        for module in design.iter("MODULE")
+        if module.get("INSTANCE") == name
+        for parameter in module.iter("PARAMETER")
+    }
+
+
+def _number(text: str) -> int:
+    if not re.fullmatch("0x[0-9A-Fa-f]{1,16}", text):
+        raise OverlayError(f"the hardware description has an address of {text[:40]!r}; copy or build it again")
+    return int(text, 16)
 
 
 class _Builder(ElementTree.TreeBuilder):

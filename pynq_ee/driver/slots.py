@@ -68,8 +68,9 @@ class Slot:
         self.started = self.completed = 0.0
         self._feature_bytes = spec.feature_bytes if features else 0
         self._remote = device.has_capability("REMOTE")
-        self._images: Any = device.allocate((capacity, _spec.IMAGE_PIXELS), np.uint8)
-        self._results: Any = device.allocate((capacity, spec.output_bytes(features)), np.uint8)
+        # Not cacheable, as pynq allocates unless it is told, every access of the host would be one to the DRAM.
+        self._images: Any = device.allocate((capacity, _spec.IMAGE_PIXELS), np.uint8, cacheable=True)
+        self._results: Any = device.allocate((capacity, spec.output_bytes(features)), np.uint8, cacheable=True)
         self.images: Any = None
         self.results: Any = None
         self._image_rows: Any = None

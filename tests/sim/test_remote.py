@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,13 +14,15 @@ import pytest
 
 pytest.importorskip("pynq.remote.mmio_pb2", reason="pynq has a remote device from 4.0 on")
 
+from pynq.pl_server.embedded_device import bit2bin
 from pynq.pl_server.remote_device import RemoteDevice
 
 import pynq_notes
 import remote_server
 from pynq_ee import EarlyExitInference
 from pynq_ee.errors import IdentityError, OverlayError
-from pynq_ee.sim import SimulatedDevice
+from pynq_ee.network import spec
+from pynq_ee.sim import SimulatedDevice, bitfile, hwh
 
 # pynq 4.0 supports no Zynq-7000.
 BOARD = "zcu104"
@@ -88,3 +94,38 @@ def test_another_boards_bitstream_is_refused_before_it_is_sent(remote, served, m
     ):
         EarlyExitInference(model, device=remote, bitfile=other.bitfile)
     assert served[1].programmed == before
+
+
+def test_a_rebuilt_bitstream_of_the_same_name_is_sent_and_its_clock_is_set_on_itself(
+    remote, served, board, model, images, tmp_path
+):
+    _, files, _ = served
+    part = spec.BOARDS[BOARD].part
+    for content, clock in ((b"simulated", 150.0), (b"another build", 100.0)):
+        bit = bitfile.write(tmp_path / "first_exit.bit", "first_exit", part, content, model.build_id)
+        shutil.copy(Path(board.bitfile).with_suffix(".hwh"), bit.with_suffix(".hwh"))
+        manifest = {"build_id": f"{model.build_id:08x}", "clock_mhz": clock}
+        (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+        files.builds.append(bit)
+        with EarlyExitInference(model, device=remote, bitfile=bit, images_per_transfer=CAPACITY) as network:
+            network.classify(images(1))
+            assert files.loaded == bit2bin(bit.read_bytes())
+            assert network.accelerator.clock_mhz == pytest.approx(clock, rel=1e-3)
+
+
+def test_the_right_description_is_read_after_a_wrong_one_beside_the_same_bitstream(
+    remote, board, model, images, tmp_path
+):
+    right = hwh.recorded_design(BOARD, model.spec.beat_bits)
+    wrong = copy.deepcopy(right)
+    for entry in wrong["addresses"]:
+        if entry["slave"].startswith("axi_dma/") and entry["master"] != "axi_dma":
+            entry["base"] += 0x100000
+    bit = Path(shutil.copy(board.bitfile, tmp_path / "first_exit.bit"))
+    options = {"device": remote, "bitfile": bit, "images_per_transfer": CAPACITY}
+    hwh.write(wrong, bit.with_suffix(".hwh"))
+    with pytest.raises(Exception, match="nothing answers at address"):
+        EarlyExitInference(model, **options)
+    hwh.write(right, bit.with_suffix(".hwh"))
+    with EarlyExitInference(model, **options) as network:
+        assert len(network.classify(images(1))) == 1

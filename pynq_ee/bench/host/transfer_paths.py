@@ -235,8 +235,8 @@ def measure(model: Model, images: Images, batch: int, repetitions: int = REPETIT
 
 
 def _buffers(model: Model, device: Any, batch: int) -> tuple[Any, Any]:
-    sent = device.allocate((batch, spec.IMAGE_PIXELS), np.uint8)
-    return sent, device.allocate((batch, model.spec.output_bytes(False)), np.uint8)
+    sent = device.allocate((batch, spec.IMAGE_PIXELS), np.uint8, cacheable=True)
+    return sent, device.allocate((batch, model.spec.output_bytes(False)), np.uint8, cacheable=True)
 
 
 def _accesses(device: Any, transfer: Transfer, chunk: Images) -> int:
