@@ -4,7 +4,7 @@ from pynq_ee.exits.calibration import Calibration, calibrate, front, optimum
 from pynq_ee.exits.costs import Costs
 from pynq_ee.exits.governor import Governor, hold
 from pynq_ee.exits.risk import Controlled, controlled
-from pynq_ee.exits.rule import check_thresholds, entropy, exit_of, leaves, softmax
+from pynq_ee.exits.rule import check_thresholds, entropy, exit_of, leaves, shares, softmax
 from pynq_ee.exits.scores import Outcome, Scores, outcome, sweep
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "leaves",
     "optimum",
     "outcome",
+    "shares",
     "softmax",
     "sweep",
 ]

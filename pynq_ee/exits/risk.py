@@ -135,12 +135,12 @@ def controlled(
     harmed: list[int] = []
     p: list[float] = []
     for candidate in candidates:
-        taken = rule.exit_of(scores.entropy, candidate) - 1
-        harmed.append(int(np.count_nonzero(right[:, -1] & ~right[rows, taken])))
+        taken = rule.exit_of(scores.entropy, candidate)
+        harmed.append(int(np.count_nonzero(right[:, -1] & ~right[rows, taken - 1])))
         p.append(p_value(harmed[-1], len(scores), max_loss_points / 100))
         if p[-1] > delta:
             break
-        means.append(costs.mean(np.bincount(taken, minlength=scores.exits) / len(scores)))
+        means.append(costs.mean(rule.shares(taken, scores.exits)))
     if not means:
         raise InputError(f"the path's first thresholds {candidates[0]} already harm {harmed[0]} images; begin with 0")
     chosen = int(np.argmin(means))  # the safest of equally cheap ones

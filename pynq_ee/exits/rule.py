@@ -104,7 +104,26 @@ def exit_of(entropies: FloatArray, thresholds: tuple[float, ...]) -> npt.NDArray
         Nats, one for each exit but the last.
     """
     below = np.stack([leaves(entropies[:, n], threshold) for n, threshold in enumerate(thresholds)], axis=1)
-    return np.where(below.any(1), below.argmax(1), len(thresholds)) + 1
+    return np.where(below.any(1), below.argmax(1), len(thresholds)).astype(np.int64) + 1
+
+
+def shares(taken: npt.NDArray[np.integer], exits: int) -> npt.NDArray[np.float64]:
+    """The share of the images that left at each exit.
+
+    Parameters
+    ----------
+    taken
+        Integers (N,), the exit that took each image, counted from 1.
+    exits
+        Number of exits of the network.
+
+    Returns
+    -------
+    float64 array (exits,).
+    """
+    # An index of 64 bits is refused where a pointer has 32, the boards' ARM among them.
+    found: npt.NDArray[np.float64] = np.bincount((taken - 1).astype(np.intp), minlength=exits) / len(taken)
+    return found
 
 
 def _shifted(logits: npt.ArrayLike) -> npt.NDArray[np.float64]:

@@ -147,12 +147,12 @@ class Outcome:
 
 def outcome(scores: Scores, thresholds: tuple[float, ...]) -> Outcome:
     """What ``thresholds`` (nats, one for each exit but the last) make of the scored images."""
-    taken = rule.exit_of(scores.entropy, rule.check_thresholds(thresholds, scores.exits)) - 1
+    taken = rule.exit_of(scores.entropy, rule.check_thresholds(thresholds, scores.exits))
     right = scores.right
     return Outcome(
-        float(right[np.arange(len(scores)), taken].mean()),
+        float(right[np.arange(len(scores)), taken - 1].mean()),
         tuple(right.mean(0).tolist()),
-        tuple((np.bincount(taken, minlength=scores.exits) / len(scores)).tolist()),
+        tuple(rule.shares(taken, scores.exits).tolist()),
         len(scores),
     )
 

@@ -92,7 +92,7 @@ def look(network: EarlyExitInference, image: npt.NDArray[np.uint8]) -> Look:
     return Look(
         batch[0],
         features[0],
-        logits.argmax(-1),
+        logits.argmax(-1).astype(np.int64),
         exits.entropy(logits),
         network.threshold,
         str(network.device.name),

@@ -114,6 +114,6 @@ def decider(engine: str, scale: float | None = None) -> Decider:
 
     def decide(logits: Any, threshold: float) -> Decision:
         entropy = exits.entropy(logits if scale is None else logits * np.float64(scale))
-        return Decision(logits.argmax(1), entropy, exits.leaves(entropy, threshold))
+        return Decision(logits.argmax(1).astype(np.int64), entropy, exits.leaves(entropy, threshold))
 
     return decide

@@ -16,6 +16,10 @@ from pynq_ee.network.weights import Model, RemainderWeights
 FloatArray = npt.NDArray[np.float32]
 Layer = Callable[[FloatArray], FloatArray]
 
+#: Images at a time. The second convolution unrolls each to 100 patches of 150 floats, 60 kB: a whole test set would not
+#: fit into a board's 512 MB, and nothing gets faster beyond some hundred.
+_CHUNK = 256
+
 
 def stages(model: Model) -> list[Callable[[npt.NDArray], tuple[FloatArray, FloatArray]]]:
     """One function for each software exit; see :mod:`pynq_ee.remainder`."""
@@ -28,6 +32,11 @@ def stages(model: Model) -> list[Callable[[npt.NDArray], tuple[FloatArray, Float
 
 
 def _run(scale: float, body: list[Layer], head: list[Layer], inputs: npt.NDArray) -> tuple[FloatArray, FloatArray]:
+    if len(inputs) > _CHUNK:
+        starts = range(0, len(inputs), _CHUNK)
+        parts = [_run(scale, body, head, inputs[start : start + _CHUNK]) for start in starts]
+        hiddens, outputs = zip(*parts)
+        return np.concatenate(hiddens), np.concatenate(outputs)
     hidden = inputs.astype(np.float32, copy=False)
     if scale != 1:
         hidden = hidden * np.float32(scale)

@@ -403,6 +403,7 @@ class SimulatedDevice(Device):
         self._uio.close()
         for bo in list(self._buffers):
             bo.free()
+        self._memory.release()  # not when the collector comes: some boards would fill a 32-bit address space
         self._remove_directory()
 
     def __enter__(self) -> SimulatedDevice:

@@ -78,6 +78,12 @@ class Dram:
         """Give an allocation back; ranges that touch become one."""
         del self._used[address]
 
+    def release(self) -> None:
+        """Give the memory back to the machine, for good; nothing can be allocated afterwards."""
+        self._bytes = np.zeros(0, np.uint8)
+        self._used.clear()
+        self.size = 0
+
     def accessible(self, address: int, nbytes: int) -> int:
         """Bytes, up to ``nbytes``, that lie in the same allocation as ``address``, from it on. 0: no allocation."""
         for used, length in self._used.items():

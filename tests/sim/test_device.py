@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import warnings
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -375,3 +376,13 @@ def test_closing_frees_everything_and_may_be_done_twice(model: Model) -> None:
     for use in (lambda: device.allocate(8), lambda: overlay.first_exit.read(0), overlay.download):
         with pytest.raises(DeviceError, match=r"simulated pynq-z2 \(numpy kernel\) is closed; make another"):
             use()
+
+
+def test_a_closed_board_gives_its_memory_back_at_once(model: Model) -> None:
+    with SimulatedDevice(model, kernel="numpy", memory_bytes=1 << 20) as device:
+        buffer = device.allocate(100, np.uint8)
+        memory = weakref.ref(device._memory._bytes)
+        assert memory() is not None
+    assert memory() is None and device.allocated_bytes == 0
+    with pytest.raises(DeviceError, match="freed"):
+        buffer.flush()

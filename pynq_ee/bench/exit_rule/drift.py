@@ -55,7 +55,7 @@ def trace(
     target = target_share * costs[0] + (1 - target_share) * costs[-1]
 
     def seconds_of(prediction: Any) -> float:
-        return float(np.mean(np.take(costs, prediction.exits - 1)))
+        return float(np.mean(np.asarray(costs)[prediction.exits - 1]))
 
     def stream() -> Any:
         for number, name in enumerate(SPELLS):

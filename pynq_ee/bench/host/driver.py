@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pynq_ee import exits
 from pynq_ee.bench import timing
 from pynq_ee.inference import EarlyExitInference, Prediction
 from pynq_ee.network.weights import Model
@@ -158,5 +159,4 @@ def outcome(found: list[Prediction], truth: npt.NDArray[np.int64], exit_count: i
 def summary(results: list[tuple[Any, Any]], truth: npt.NDArray[np.int64], exit_count: int) -> dict[str, Any]:
     """Accuracy and shares of labels and exits that came in parts."""
     labels, taken = (np.concatenate(parts) for parts in zip(*results))
-    shares = np.bincount(taken - 1, minlength=exit_count) / len(taken)
-    return {"accuracy": float(np.mean(labels == truth)), "shares": shares.tolist()}
+    return {"accuracy": float(np.mean(labels == truth)), "shares": exits.shares(taken, exit_count).tolist()}

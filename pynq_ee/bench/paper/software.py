@@ -40,7 +40,7 @@ class EarlyExit:
 
     def __call__(self, images: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         hidden, logits = self._engine.first_exit(images)
-        labels = logits.argmax(1)
+        labels = logits.argmax(1).astype(np.int64)
         taken = np.ones(len(images), np.int64)
         rows: npt.NDArray[np.intp] | None = None
         for number, (threshold, stage) in enumerate(zip(self._thresholds, self._engine.stages), start=2):

@@ -94,7 +94,7 @@ def expected(model: Model, images: npt.NDArray[np.uint8]) -> Expected:
     outputs = np.stack(every, axis=1)
     taken = exits.exit_of(exits.entropy(outputs), model.thresholds)
     chosen = outputs[np.arange(len(images)), taken - 1]
-    return Expected(images, chosen.argmax(1), taken, chosen)
+    return Expected(images, chosen.argmax(1).astype(np.int64), taken, chosen)
 
 
 @dataclass

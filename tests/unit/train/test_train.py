@@ -546,6 +546,7 @@ def test_the_sample_is_split_without_overlap(monkeypatch: pytest.MonkeyPatch) ->
     images.reshape(5000, -1)[:, :2] = np.stack([np.arange(5000) % 256, np.arange(5000) // 256], 1)
     monkeypatch.setattr(datasets, "load", lambda split: Digits(images, labels, split))
     training, held = sample_split()
-    assert np.bincount(training.labels).tolist() == [400] * 10 and np.bincount(held.labels).tolist() == [100] * 10
+    for part, of_each in ((training, 400), (held, 100)):
+        assert np.unique(part.labels, return_counts=True)[1].tolist() == [of_each] * 10
     numbers = [{image.tobytes() for image in part.images} for part in (training, held)]
     assert not numbers[0] & numbers[1] and len(numbers[0] | numbers[1]) == 5000
