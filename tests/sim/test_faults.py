@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import patience
 import pynq_ee
 from pynq_ee import EarlyExitInference, remainder
 from pynq_ee.bench.reliability import fault_table
@@ -19,6 +20,7 @@ from pynq_ee.network import fabric
 from pynq_ee.sim import SimulatedDevice
 from pynq_ee.sim.faults import ALLOCATION, FAULTS, markdown
 
+DEADLINE = patience.seconds(0.05)
 CAPACITY, COUNT = 16, 40  # three transfers, the last one shorter
 TRANSFERS = 3
 #: The transfer that a fault comes with: there is one before it, from which things can be left over, and one after it.
@@ -60,7 +62,7 @@ def device(model):
 @pytest.fixture
 def network(model, device, monkeypatch):
     """A network with short deadlines, and a check that it has lost no buffer when the test is over."""
-    monkeypatch.setattr(dma, "RESET_SECONDS", 0.05)
+    monkeypatch.setattr(dma, "RESET_SECONDS", patience.seconds(0.05))
     with open_network(model, device) as opened:
         opened.all_exits(np.zeros((COUNT, 28, 28), np.uint8))  # every buffer has been used
         before = device.live_buffers
@@ -70,7 +72,12 @@ def network(model, device, monkeypatch):
 
 
 def open_network(model, device, **options):
-    options = {"deadline_seconds": 0.05, "images_per_transfer": CAPACITY, "remainder": "numpy", **options}
+    options = {
+        "deadline_seconds": DEADLINE,
+        "images_per_transfer": CAPACITY,
+        "remainder": "numpy",
+        **options,
+    }
     return EarlyExitInference(model, device=device, retries=RETRIES, **options)
 
 
@@ -133,7 +140,7 @@ def test_a_fault_that_shows_one_batch_later_costs_a_retry_and_nothing_else(netwo
 @pytest.mark.parametrize("name", HARMLESS)
 def test_what_is_no_fault_but_a_slow_fabric_is_waited_for(model, device, images, right, name):
     with (
-        open_network(model, device, deadline_seconds=2.0) as network,
+        open_network(model, device, deadline_seconds=patience.seconds(2.0)) as network,
         device.inject(name, times=None) as shot,
         counted(network, batches=TRANSFERS, images=COUNT, retries=0, recoveries=0),
     ):
@@ -229,8 +236,8 @@ def test_a_stream_loses_no_prediction_to_a_fault(network, device, images, right,
 @pytest.mark.parametrize("name", [*(name for name in RETRIED if FAULTS[name].error is TransferError), "kernel: hung"])
 def test_a_fabric_with_time_of_its_own_is_retried_too_when_it_is_awaited(model, images, monkeypatch, name):
     """Its batches are not complete at the first look, so deadlines are long, but for the one fault that needs it."""
-    monkeypatch.setattr(dma, "RESET_SECONDS", 0.05)
-    deadline = 1.0 if FAULTS[name].error is DeadlineError else 10.0
+    monkeypatch.setattr(dma, "RESET_SECONDS", patience.seconds(0.05))
+    deadline = patience.seconds(1.0 if FAULTS[name].error is DeadlineError else 10.0)
     with SimulatedDevice(model, kernel="numpy", pace=1.0) as device:
         with open_network(model, device, deadline_seconds=deadline) as network:
             whole = network.classify(images)
@@ -244,7 +251,7 @@ def test_a_fabric_with_time_of_its_own_is_retried_too_when_it_is_awaited(model, 
 @pytest.mark.parametrize("features", [True, False])
 @pytest.mark.parametrize("name", RETRIED)
 def test_a_batch_of_one_image_is_no_special_case(model, device, images, right, monkeypatch, name, features):
-    monkeypatch.setattr(dma, "RESET_SECONDS", 0.05)
+    monkeypatch.setattr(dma, "RESET_SECONDS", patience.seconds(0.05))
     with (
         open_network(model, device, features=features) as network,
         device.inject(name) as shot,

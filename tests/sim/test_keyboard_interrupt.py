@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+import patience
 import pynq_ee
 from pynq_ee import EarlyExitInference
 from pynq_ee.errors import DeadlineError
 from pynq_ee.network.weights import Model
 from pynq_ee.sim import SimulatedDevice
 
+DEADLINE = patience.seconds(0.2)
 SIZE = 4
 BATCHES = 3
 #: Every line would take a minute; this is prime, so that no loop is always met at the same line.
@@ -72,7 +74,7 @@ def images() -> np.ndarray:
 def network(model: Model) -> Iterator[EarlyExitInference]:
     with (
         SimulatedDevice(model, kernel="numpy") as device,
-        EarlyExitInference(model, device=device, images_per_transfer=SIZE, deadline_seconds=0.2) as found,
+        EarlyExitInference(model, device=device, images_per_transfer=SIZE, deadline_seconds=DEADLINE) as found,
     ):
         yield found
 
@@ -102,7 +104,7 @@ def test_an_interrupt_in_a_recovery_does_not_let_go_of_buffers_that_the_dma_writ
         raise KeyboardInterrupt
 
     with SimulatedDevice(model, kernel="numpy") as device:
-        network = EarlyExitInference(model, device=device, images_per_transfer=SIZE, deadline_seconds=0.2)
+        network = EarlyExitInference(model, device=device, images_per_transfer=SIZE, deadline_seconds=DEADLINE)
         with monkeypatch.context() as patch:
             patch.setattr(network.accelerator, "_complete", interrupt)
             patch.setattr(network.accelerator._circuit, "reset", interrupt)
@@ -125,7 +127,7 @@ def test_an_interrupt_while_a_coroutine_takes_its_turn_leaves_it_to_other_thread
     with pytest.raises(KeyboardInterrupt):
         asyncio.run(network.classify_async(images))
     with ThreadPoolExecutor(1) as other:
-        assert len(other.submit(network.classify, images).result(timeout=20)) == len(images)
+        assert len(other.submit(network.classify, images).result(timeout=patience.seconds(20))) == len(images)
 
 
 def test_an_interrupt_is_told_also_where_the_fabric_cannot_be_recovered(

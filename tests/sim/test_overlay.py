@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import patience
 from pynq_ee.driver.accelerator import Accelerator
 from pynq_ee.driver.slots import Slot
 from pynq_ee.errors import DeadlineError, IdentityError, InputError, OverlayError, TransferError
@@ -28,7 +29,7 @@ def images():
 
 
 def open_accelerator(model, device, **options):
-    options = {"images_per_transfer": 16, "deadline_seconds": 0.2, "retries": 0, **options}
+    options = {"images_per_transfer": 16, "deadline_seconds": patience.seconds(0.2), "retries": 0, **options}
     return Accelerator(model, device, device.bitfile, **options)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import patience
 from pynq_ee import EarlyExitInference
 from pynq_ee.errors import DeviceError, TransferError
 from pynq_ee.network.weights import Model
@@ -59,7 +60,7 @@ class Spoiled:
 
 
 def opened(model: Model, device: SimulatedDevice, **options: Any) -> EarlyExitInference:
-    options = {"images_per_transfer": SIZE, "threshold": 1.0, "deadline_seconds": 0.3, **options}
+    options = {"images_per_transfer": SIZE, "threshold": 1.0, "deadline_seconds": patience.seconds(0.3), **options}
     return EarlyExitInference(model, device=device, **options)
 
 

@@ -10,6 +10,7 @@ import math
 import numpy as np
 import pytest
 
+import patience
 from pynq_ee import exits
 from pynq_ee.bench.reliability import soak
 from pynq_ee.data import datasets
@@ -43,8 +44,8 @@ def run(random_model, images, monkeypatch):
     monkeypatch.setattr(soak, "FAULT_SHARE", 0.8)
     monkeypatch.setattr(soak, "CALL_IMAGES", 40)
     monkeypatch.setattr(soak, "SESSION_IMAGES", 80)
-    monkeypatch.setattr(soak, "DEADLINE_SECONDS", 0.05)
-    monkeypatch.setattr(dma, "RESET_SECONDS", 0.05)
+    monkeypatch.setattr(soak, "DEADLINE_SECONDS", patience.seconds(0.05))
+    monkeypatch.setattr(dma, "RESET_SECONDS", patience.seconds(0.05))
     model = random_model(seed=3)
     entropy = exits.entropy(fabric.first_exit(images, model)[1] * 2.0**model.logit_exponent)
     model = dataclasses.replace(model, thresholds=(float(np.median(entropy)),))
