@@ -49,6 +49,16 @@ int32_t narrow(int32_t sum) {
   return ap_int<BITS>(sum);
 }
 
+// A product in look-up tables: a part has few DSPs, and they are left to whoever puts something beside this circuit.
+template <typename Weight, typename Activation>
+int32_t product(Weight weight, Activation activation) {
+  VITIS(HLS inline)
+  int32_t result;
+  VITIS(HLS bind_op variable=result op=mul impl=fabric)
+  result = weight * activation;
+  return result;
+}
+
 template <typename Value>
 Value maximum(Value a, Value b) {
   VITIS(HLS inline)
@@ -86,7 +96,6 @@ uint64_t maximum_activations(uint64_t a, uint64_t b) {
   static_assert(COUNT * spec::ACTIVATION_BITS <= 64, "the activations must fit one word");
   uint64_t result = 0;
 maximum_each:
-  BAMBU(HLS unroll)
   for (int index = 0; index < COUNT; ++index) {
     VITIS(HLS unroll)
     const uint64_t greater = maximum(field<spec::ACTIVATION_BITS>(a, index), field<spec::ACTIVATION_BITS>(b, index));

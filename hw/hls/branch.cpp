@@ -43,7 +43,6 @@ using Accumulator = ap_int<spec::BRANCH_ACCUMULATOR_BITS>;
 void cut_patch(const Token (&window)[WINDOW], int row, int column, uint32_t (&patch)[KERNEL][PATCH_COLUMNS]) {
   VITIS(HLS inline)
 patch_rows:
-  BAMBU(HLS unroll)
   for (int patch_row = 0; patch_row < KERNEL; ++patch_row) {
     VITIS(HLS unroll)
     const int image_row = row + patch_row - 1;
@@ -61,15 +60,13 @@ int32_t convolve(const uint8_t (&activations)[TAPS], int channel) {
   int32_t products[TAPS];
   VITIS(HLS array_partition variable=products complete)
 product_channels:
-  BAMBU(HLS unroll)
   for (int in = 0; in < IN_CHANNELS; ++in) {
     VITIS(HLS unroll)
   product_taps:
-    BAMBU(HLS unroll)
     for (int tap = 0; tap < KERNEL * KERNEL; ++tap) {
       VITIS(HLS unroll)
-      products[in * KERNEL * KERNEL + tap] = weights::BRANCH_WEIGHT[channel][in][tap / KERNEL][tap % KERNEL] *
-                                             activations[in * KERNEL * KERNEL + tap];
+      products[in * KERNEL * KERNEL + tap] = product(weights::BRANCH_WEIGHT[channel][in][tap / KERNEL][tap % KERNEL],
+                                                     activations[in * KERNEL * KERNEL + tap]);
     }
   }
   return narrow<spec::BRANCH_ACCUMULATOR_BITS>(adder_tree(products));
@@ -79,13 +76,11 @@ product_channels:
 void select_activations(const uint32_t (&patch)[KERNEL][PATCH_COLUMNS], bool right, uint8_t (&activations)[TAPS]) {
   VITIS(HLS inline)
 select_taps:
-  BAMBU(HLS unroll)
   for (int tap = 0; tap < KERNEL * KERNEL; ++tap) {
     VITIS(HLS unroll)
     const int row = tap / KERNEL, column = tap % KERNEL;
     const uint32_t position = right ? patch[row][column + 1] : patch[row][column];
   select_channels:
-    BAMBU(HLS unroll)
     for (int in = 0; in < IN_CHANNELS; ++in) {
       VITIS(HLS unroll)
       activations[in * KERNEL * KERNEL + tap] = uint8_t(field<spec::ACTIVATION_BITS>(position, in));
@@ -96,11 +91,12 @@ select_taps:
 }  // namespace
 
 void branch(hls::stream<Token>& tokens, hls::stream<Token>& pooled, uint32_t num_images) {
+  VITIS(HLS inline off)
   Token window[WINDOW] = {0};  // the newest first
   VITIS(HLS array_partition variable=window complete)
   Token above[ROW_TOKENS] = {0};  // tokens of the row above, pooled horizontally, the newest first
   VITIS(HLS array_partition variable=above complete)
-  Accumulator greatest[CHANNELS] = {0};
+  Accumulator greatest[CHANNELS];
   VITIS(HLS array_partition variable=greatest complete)
 
   // The loop starts as if another image had gone before.
@@ -111,30 +107,29 @@ void branch(hls::stream<Token>& tokens, hls::stream<Token>& pooled, uint32_t num
 
 each_step:
   for (BatchPosition batch; !batch.is(num_images, LAG * PHASES); batch.advance(IMAGE_STEPS)) {
-    VITIS(HLS pipeline II=1)
+    VITIS(HLS pipeline II=1 style=stp)
     const bool first_phase = phase == 0, last_phase = phase == PHASES - 1;
     if (first_phase) {
     shift_window:
-      BAMBU(HLS unroll)
       for (int place = WINDOW - 1; place >= 1; --place) {
         VITIS(HLS unroll)
         window[place] = window[place - 1];
       }
-      window[0] = batch.images != num_images ? tokens.read() : Token(0);
+      Token newest = 0;
+      if (batch.images != num_images) newest = tokens.read();
+      window[0] = newest;
     }
 
     uint32_t patch[KERNEL][PATCH_COLUMNS];
     VITIS(HLS array_partition variable=patch complete dim=0)
     cut_patch(window, row, column, patch);
   positions:
-    BAMBU(HLS unroll)
     for (int position = 0; position < PHASE_POSITIONS; ++position) {
       VITIS(HLS unroll)
       uint8_t activations[TAPS];
       VITIS(HLS array_partition variable=activations complete)
       select_activations(patch, position == 1 || !first_phase, activations);
     channels:
-      BAMBU(HLS unroll)
       for (int channel = 0; channel < CHANNELS; ++channel) {
         VITIS(HLS unroll)
         const int32_t sum = convolve(activations, channel);
@@ -145,7 +140,6 @@ each_step:
     if (last_phase) {
       Token token = 0;
     activations:
-      BAMBU(HLS unroll)
       for (int channel = 0; channel < CHANNELS; ++channel) {
         VITIS(HLS unroll)
         const Token value = activation<spec::BRANCH_ACCUMULATOR_BITS>(
@@ -156,7 +150,6 @@ each_step:
         pooled.write(maximum_activations<CHANNELS>(token, above[ROW_TOKENS - 1]));
       }
     shift_above:
-      BAMBU(HLS unroll)
       for (int place = ROW_TOKENS - 1; place >= 1; --place) {
         VITIS(HLS unroll)
         above[place] = above[place - 1];

@@ -41,12 +41,11 @@ int32_t multiply(Token activations, uint64_t row) {
   int32_t products[CHANNELS];
   VITIS(HLS array_partition variable=products complete)
 product_channels:
-  BAMBU(HLS unroll)
   for (int channel = 0; channel < CHANNELS; ++channel) {
     VITIS(HLS unroll)
-    const int nibble = int(field<WEIGHT_BITS>(row, channel));
-    const int weight = nibble >= 8 ? nibble - 16 : nibble;
-    products[channel] = weight * int(field<spec::ACTIVATION_BITS>(activations, channel));
+    const ap_int<WEIGHT_BITS> weight = field<WEIGHT_BITS>(row, channel);
+    const ap_uint<spec::ACTIVATION_BITS> activation = field<spec::ACTIVATION_BITS>(activations, channel);
+    products[channel] = product(weight, activation);
   }
   return adder_tree(products);
 }
@@ -54,8 +53,9 @@ product_channels:
 }  // namespace
 
 void classifier(hls::stream<Token>& pooled, hls::stream<Word>& records, uint32_t num_images) {
+  VITIS(HLS inline off)
   // Both rotate by PHASE_CLASSES a clock, so that a class is found at the same place in its phase.
-  Accumulator accumulators[PHASES * PHASE_CLASSES] = {0};
+  Accumulator accumulators[PHASES * PHASE_CLASSES];
   VITIS(HLS array_partition variable=accumulators complete)
   uint16_t logits[PHASES * PHASE_CLASSES] = {0};
   VITIS(HLS array_partition variable=logits complete)
@@ -68,16 +68,14 @@ void classifier(hls::stream<Token>& pooled, hls::stream<Word>& records, uint32_t
 
 each_step:
   for (BatchPosition batch; !batch.is(num_images, spec::RESULT_BEATS); batch.advance(IMAGE_STEPS)) {
-    VITIS(HLS pipeline II=1)
+    VITIS(HLS pipeline II=1 style=stp)
     const int image_step = batch.step;
     if (image_step == 0) {
     pack_words:
-      BAMBU(HLS unroll)
       for (int word = 0; word < spec::RESULT_BEATS; ++word) {
         VITIS(HLS unroll)
         record[word] = 0;
       pack_fields:
-        BAMBU(HLS unroll)
         for (int place = 0; place < WORD_FIELDS; ++place) {
           VITIS(HLS unroll)
           const int index = word * WORD_FIELDS + place;
@@ -91,7 +89,6 @@ each_step:
       if (image_step == spec::RESULT_BEATS - 1) ++sequence;
     }
   shift_record:
-    BAMBU(HLS unroll)
     for (int word = 0; word < spec::RESULT_BEATS - 1; ++word) {
       VITIS(HLS unroll)
       record[word] = record[word + 1];
@@ -100,7 +97,6 @@ each_step:
     if (phase == 0 && batch.images != num_images) token = pooled.read();
     if (image_step == 0) {
     start_accumulators:
-      BAMBU(HLS unroll)
       for (int index = 0; index < PHASES * PHASE_CLASSES; ++index) {
         VITIS(HLS unroll)
         accumulators[index] = weights::CLASSIFIER_BIAS[index] + rounding_half(weights::CLASSIFIER_SHIFT);
@@ -109,14 +105,12 @@ each_step:
     int32_t sums[PHASE_CLASSES];
     VITIS(HLS array_partition variable=sums complete)
   classes:
-    BAMBU(HLS unroll)
     for (int index = 0; index < PHASE_CLASSES; ++index) {
       VITIS(HLS unroll)
       sums[index] = narrow<spec::CLASSIFIER_ACCUMULATOR_BITS>(
           int32_t(accumulators[index]) + multiply(token, weights::classifier_weights(index, image_step)));
     }
   rotate_accumulators:
-    BAMBU(HLS unroll)
     for (int index = 0; index < PHASES * PHASE_CLASSES; ++index) {
       VITIS(HLS unroll)
       accumulators[index] = index + PHASE_CLASSES < PHASES * PHASE_CLASSES
@@ -125,7 +119,6 @@ each_step:
     }
     if (image_step >= IMAGE_STEPS - PHASES) {
     rotate_logits:
-      BAMBU(HLS unroll)
       for (int index = 0; index < PHASES * PHASE_CLASSES; ++index) {
         VITIS(HLS unroll)
         const int from = index + PHASE_CLASSES;

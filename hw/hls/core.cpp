@@ -1,13 +1,11 @@
-// The processes, wired. PandA-Bambu's top; a region of the Vitis top.
+// The processes, wired: the region of the top between its framing.
 
 #include "pragmas.h"
 #include "processes.h"
 
-BAMBU(HLS interface port=words mode=axis)
-BAMBU(HLS interface port=merged mode=axis)
 void first_exit_core(hls::stream<spec::Word>& words, hls::stream<spec::Word>& merged, uint32_t num_images,
                      uint32_t mode) {
-  BAMBU(HLS dataflow)
+  VITIS(HLS inline off)
   VITIS(HLS dataflow)
   hls::stream<fabric::Token> tokens;
   VITIS(HLS stream variable=tokens depth=FIRST_EXIT_DEPTH_TOKENS)

@@ -17,13 +17,14 @@ constexpr int FLAGS_BITS = 16;
 // lack pixels are flagged; after a missing one, surplus beats are dropped up to the next TLAST.
 void unframe(hls::stream<Beat>& images, hls::stream<Word>& words, hls::stream<Flags>& flags, uint32_t num_images,
              uint32_t& images_done, uint32_t& error_flags) {
+  VITIS(HLS inline off)
   bool ended = num_images == 0;
   bool short_batch = false;
   uint32_t done = 0;
 
 each_beat:
   for (BatchPosition batch; !batch.is(num_images, 0); batch.advance(spec::IMAGE_BEATS)) {
-    VITIS(HLS pipeline II=1)
+    VITIS(HLS pipeline II=1 style=stp)
     Word word = 0;
     const bool missing = ended;
     if (!ended) {
@@ -42,7 +43,7 @@ each_beat:
   const bool long_batch = !ended;
 drain:
   while (!ended) {
-    VITIS(HLS pipeline II=1)
+    VITIS(HLS pipeline II=1 style=stp)
     ended = images.read().last == 1;
   }
   images_done = done;
@@ -52,12 +53,13 @@ drain:
 // Adds each image's flags to its record, and TLAST to the batch's last beat.
 void frame(hls::stream<Word>& merged, hls::stream<Flags>& flags, hls::stream<Beat>& results, uint32_t num_images,
            uint32_t mode) {
+  VITIS(HLS inline off)
   const bool with_features = (mode & spec::MODE_FEATURES) != 0;
   const ap_uint<8> image_beats = spec::RESULT_BEATS + (with_features ? spec::FEATURE_BEATS : 0);
 
 each_beat:
   for (BatchPosition batch; !batch.is(num_images, 0); batch.advance(image_beats)) {
-    VITIS(HLS pipeline II=1)
+    VITIS(HLS pipeline II=1 style=stp)
     Word word = merged.read();
     const bool image_ends = batch.image_ends(image_beats);
     if (image_ends) word |= Word(flags.read()) << (spec::BEAT_BITS - FLAGS_BITS);

@@ -30,6 +30,7 @@ static_assert(TOKEN_BITS <= PHASES * spec::BEAT_BITS, "a token must leave in the
 // first token of the next image, which has no whole beat to send yet.
 void pack_features(hls::stream<Token>& feature_tokens, hls::stream<Word>& features, uint32_t num_images,
                    uint32_t mode) {
+  VITIS(HLS inline off)
   const bool enabled = (mode & spec::MODE_FEATURES) != 0;
   const uint32_t images = enabled ? num_images : 0;
   const int lag = HAS_PARTIAL_BEAT && images != 0 ? 1 : 0;
@@ -40,9 +41,9 @@ void pack_features(hls::stream<Token>& feature_tokens, hls::stream<Word>& featur
 
 each_step:
   for (BatchPosition batch; !batch.is(images, lag); batch.advance(IMAGE_STEPS)) {
-    VITIS(HLS pipeline II=1)
+    VITIS(HLS pipeline II=1 style=stp)
     const bool partial = HAS_PARTIAL_BEAT && batch.step == 0 && batch.images != 0;
-    const Word partial_beat = pending.range(spec::BEAT_BITS - 1, 0);
+    const Word partial_beat = Word(pending.range(spec::BEAT_BITS - 1, 0).to_uint64());
     if (partial) {
       pending = 0;
       pending_units = 0;
@@ -52,7 +53,7 @@ each_step:
       pending_units += TOKEN_BITS / UNIT;
     }
     const bool whole = pending_units >= spec::BEAT_BITS / UNIT;
-    const Word whole_beat = pending.range(spec::BEAT_BITS - 1, 0);
+    const Word whole_beat = Word(pending.range(spec::BEAT_BITS - 1, 0).to_uint64());
     if (partial || whole) features.write(partial ? partial_beat : whole_beat);
     if (whole) {
       pending >>= spec::BEAT_BITS;
@@ -64,14 +65,21 @@ each_step:
 
 void merge(hls::stream<Word>& features, hls::stream<Word>& records, hls::stream<Word>& merged, uint32_t num_images,
            uint32_t mode) {
+  VITIS(HLS inline off)
   const bool with_features = (mode & spec::MODE_FEATURES) != 0;
   const ap_uint<8> feature_beats = with_features ? spec::FEATURE_BEATS : 0;
   const ap_uint<8> image_beats = feature_beats + spec::RESULT_BEATS;
 
 each_beat:
   for (BatchPosition batch; !batch.is(num_images, 0); batch.advance(image_beats)) {
-    VITIS(HLS pipeline II=1)
-    merged.write(batch.step < feature_beats ? features.read() : records.read());
+    VITIS(HLS pipeline II=1 style=stp)
+    Word word;
+    if (batch.step < feature_beats) {
+      word = features.read();
+    } else {
+      word = records.read();
+    }
+    merged.write(word);
   }
 }
 

@@ -1,22 +1,14 @@
-// Pragmas of the two synthesizers, each seen by its own tool only; a C++ compiler sees neither.
-//
-// VITIS(HLS ...) stands inside the function or the loop that it governs. BAMBU(HLS ...) stands before it, except that
-// `dataflow` stands inside for both. Vitis HLS defines __SYNTHESIS__, PandA-Bambu defines __BAMBU__. Macros among the
-// arguments are expanded.
+// VITIS(HLS ...) is a pragma of Vitis HLS, which defines __SYNTHESIS__; a C++ compiler sees none. It stands inside the
+// function or the loop that it governs. Macros among its arguments are expanded, as they are not in a plain #pragma.
 
 #ifndef FIRST_EXIT_PRAGMAS_H
 #define FIRST_EXIT_PRAGMAS_H
 
 #define PRAGMA_OF_TEXT(...) _Pragma(#__VA_ARGS__)
 
-#if defined(__BAMBU__)
-#define BAMBU(...) PRAGMA_OF_TEXT(__VA_ARGS__)
-#define VITIS(...)
-#elif defined(__SYNTHESIS__)
-#define BAMBU(...)
+#if defined(__SYNTHESIS__)
 #define VITIS(...) PRAGMA_OF_TEXT(__VA_ARGS__)
 #else
-#define BAMBU(...)
 #define VITIS(...)
 #endif
 

@@ -63,7 +63,6 @@ void cut_patch(const uint32_t (&window)[WINDOW], int centre, const GroupPosition
                uint8_t (&patch)[KERNEL][PATCH_COLUMNS]) {
   VITIS(HLS inline)
 patch_rows:
-  BAMBU(HLS unroll)
   for (int row = 0; row < KERNEL; ++row) {
     VITIS(HLS unroll)
     const int image_row = int(position.row) + row - PADDING;
@@ -73,7 +72,6 @@ patch_rows:
     const uint32_t middle = inside ? window[place] : 0;
     const uint32_t right = inside && position.column != ROW_GROUPS - 1 ? window[place - 1] : 0;
   patch_columns:
-    BAMBU(HLS unroll)
     for (int column = 0; column < PATCH_COLUMNS; ++column) {
       VITIS(HLS unroll)
       const int pixel = column - PADDING;
@@ -89,14 +87,13 @@ int32_t convolve(const uint8_t (&patch)[KERNEL][PATCH_COLUMNS], int channel, int
   int32_t products[KERNEL * KERNEL];
   VITIS(HLS array_partition variable=products complete)
 product_rows:
-  BAMBU(HLS unroll)
   for (int row = 0; row < KERNEL; ++row) {
     VITIS(HLS unroll)
   product_columns:
-    BAMBU(HLS unroll)
     for (int column = 0; column < KERNEL; ++column) {
       VITIS(HLS unroll)
-      products[row * KERNEL + column] = weights::TRUNK_WEIGHT[channel][0][row][column] * patch[row][pixel + column];
+      products[row * KERNEL + column] =
+          product(weights::TRUNK_WEIGHT[channel][0][row][column], patch[row][pixel + column]);
     }
   }
   return narrow<spec::TRUNK_ACCUMULATOR_BITS>(adder_tree(products));
@@ -107,11 +104,9 @@ Token convolve_group(const uint8_t (&patch)[KERNEL][PATCH_COLUMNS]) {
   VITIS(HLS inline)
   Token token = 0;
 positions:
-  BAMBU(HLS unroll)
   for (int position = 0; position < spec::TOKEN_POSITIONS; ++position) {
     VITIS(HLS unroll)
   channels:
-    BAMBU(HLS unroll)
     for (int channel = 0; channel < CHANNELS; ++channel) {
       VITIS(HLS unroll)
       const int32_t greater = maximum(convolve(patch, channel, spec::POOL * position),
@@ -128,6 +123,7 @@ positions:
 
 void trunk(hls::stream<Word>& words, hls::stream<Token>& tokens, hls::stream<Token>& feature_tokens,
            uint32_t num_images, uint32_t mode) {
+  VITIS(HLS inline off)
   const bool with_features = (mode & spec::MODE_FEATURES) != 0;
 
   uint32_t window[WINDOW] = {0};  // pixel groups, the newest first
@@ -144,36 +140,32 @@ void trunk(hls::stream<Word>& words, hls::stream<Token>& tokens, hls::stream<Tok
 
 each_beat:
   for (BatchPosition batch; !batch.is(num_images, LAG); batch.advance(spec::IMAGE_BEATS)) {
-    VITIS(HLS pipeline II=1)
-    const Word word = batch.images != num_images ? words.read() : Word(0);
+    VITIS(HLS pipeline II=1 style=stp)
+    Word word = 0;
+    if (batch.images != num_images) word = words.read();
 
   shift_window:
-    BAMBU(HLS unroll)
     for (int place = WINDOW - 1; place >= GROUPS; --place) {
       VITIS(HLS unroll)
       window[place] = window[place - GROUPS];
     }
   shift_rows:
-    BAMBU(HLS unroll)
     for (int place = ROW_GROUPS + GROUPS - 1; place >= GROUPS; --place) {
       VITIS(HLS unroll)
       rows[place] = rows[place - GROUPS];
     }
   shift_pooled:
-    BAMBU(HLS unroll)
     for (int place = TOKEN_LAG_GROUPS - 1; place >= GROUPS; --place) {
       VITIS(HLS unroll)
       pooled[place] = pooled[place - GROUPS];
     }
 
   groups:
-    BAMBU(HLS unroll)
     for (int group = 0; group < GROUPS; ++group) {
       VITIS(HLS unroll)
       window[GROUPS - 1 - group] = field<GROUP_BITS>(word, group);
     }
   convolved_groups:
-    BAMBU(HLS unroll)
     for (int group = 0; group < GROUPS; ++group) {
       VITIS(HLS unroll)
       const int newest = GROUPS - 1 - group;
@@ -184,7 +176,6 @@ each_beat:
       rows[newest] = convolve_group(patch);
     }
   pooled_groups:
-    BAMBU(HLS unroll)
     for (int newest = 0; newest < GROUPS; ++newest) {
       VITIS(HLS unroll)
       pooled[newest] = maximum_activations<TOKEN_ACTIVATIONS>(rows[newest], rows[newest + ROW_GROUPS]);

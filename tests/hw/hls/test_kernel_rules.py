@@ -12,7 +12,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "recorder"))
 
 import kernel_rules
 
+from pynq_ee.network import spec
+
 SOURCES = kernel_rules.sources()
+
+#: What dataflow regions call: the processes, and the core, which is a region itself.
+PROCESSES = [*spec.PIPELINE_DEPTHS, "first_exit_core"]
 
 
 def pragmas(kind: str) -> list[object]:
@@ -48,7 +53,7 @@ def test_a_stream_without_a_depth_or_a_kind_of_memory_breaks_a_rule(name: str, l
     ("name", "old", "new", "violation"),
     [
         ("trunk.cpp", "variable=patch complete dim=0", "variable=patch complete", "the array patch is not followed"),
-        ("trunk.cpp", "    const Word word = ", "    Token kept[2];\n    const Word word = ", "the array kept is not"),
+        ("trunk.cpp", "    Word word = 0;", "    Token kept[2];\n    Word word = 0;", "the array kept is not"),
         ("classifier.cpp", "CLASSIFIER_BIAS[index]", "CLASSIFIER_BIAS[phase]", "reads CLASSIFIER_BIAS at 'phase'"),
         ("classifier.cpp", "(index, image_step)", "(phase, index)", "reads classifier_weights at 'phase'"),
         ("branch.cpp", "(activations, channel)", "(activations, row)", "reads BRANCH_WEIGHT at 'channel'"),
@@ -58,3 +63,31 @@ def test_a_stream_without_a_depth_or_a_kind_of_memory_breaks_a_rule(name: str, l
 def test_what_a_memory_of_two_ports_cannot_serve_breaks_a_rule(name: str, old: str, new: str, violation: str) -> None:
     found = changed(name, old, new)
     assert any(violation in sentence for sentence in found), found
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "violation"),
+    [
+        ("branch.cpp", "greatest[CHANNELS];", "greatest[CHANNELS] = {0};", "greatest is initialized in braces"),
+        ("trunk.cpp", "II=1 style=stp", "II=1", "a loop is pipelined by 'VITIS(HLS pipeline II=1)'"),
+        ("branch.cpp", "= product(", "= int32_t(", "a product is made by 'int32_t'"),
+        ("trunk.cpp", "=\n          product(", "=\n          int32_t(", "a product is made by 'int32_t'"),
+        ("trunk.cpp", "word = words.read()", "word = with_features ? words.read() : Word(0)",
+         "words is read in a conditional expression"),
+    ],
+)  # fmt: skip
+def test_what_a_synthesizer_reads_otherwise_than_a_compiler_breaks_a_rule(
+    name: str, old: str, new: str, violation: str
+) -> None:
+    found = changed(name, old, new)
+    assert any(violation in sentence for sentence in found), found
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_a_process_that_may_be_inlined_breaks_a_rule(name: str) -> None:
+    (file,) = [file for file, text in SOURCES.items() if re.search(rf"\b{name}\([^;]*\) \{{\n", text)]
+    text = SOURCES[file]
+    start = re.search(rf"\b{name}\([^;]*?\) \{{\n  VITIS\(HLS inline off\)\n", text).end()
+    without = text[:start].removesuffix("  VITIS(HLS inline off)\n") + text[start:]
+    found = kernel_rules.violations({**SOURCES, file: without})
+    assert [sentence for sentence in found if sentence.startswith(f"{name}, a process of ")]

@@ -3,7 +3,10 @@
 A pipelined loop that starts an iteration in every clock reads and writes most of its arrays at many places in a clock,
 and a memory has two ports. So a local array is completely partitioned, and a constant array, which is in the scope of
 no function, is read only at places that are known when its loops are unrolled. The pragmas are read as they are
-written: one stands right behind the declaration, or the head of the loop, that it governs.
+written: one stands right behind the declaration, or the head of the function or the loop, that it governs.
+
+What one synthesizer is known to read otherwise than a compiler does is a rule too: each of these was a wrong circuit,
+or another one than the cycle model's.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ ROM_READER = "classifier_weights"
 _ARRAY = re.compile(r"^ +(?!return\b)[\w:]+(?:<[^;=]*?>)? (\w+)((?:\[[^\]]+\])+)(?: = \{[^}]*\})?;$")
 _STREAM = re.compile(r"^ +hls::stream<[\w:]+> (\w+);$")
 _UNROLLED = re.compile(r"\bfor \(int (\w+) = [^{]*\{\n\s*VITIS\(HLS unroll\)")
+_PIPELINE = re.compile(r"^ *VITIS\(HLS pipeline\b([^)]*)\)$", re.MULTILINE)
 _DERIVED = re.compile(r"\bconst int (\w+) = ([^;,]+)(?:, (\w+) = ([^;,]+))?;")
 _FUNCTION = re.compile(r"^(?:inline )?(?:void|[\w:]+) (\w+)\(([^;{]*)\) \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 
@@ -35,8 +39,8 @@ def violations(texts: Mapping[str, str]) -> list[str]:
     found = []
     for name, text in texts.items():
         code = re.sub(r" *//[^\n]*", "", text)
-        found += [f"{name}: {sentence}" for rule in (_arrays, _constants, _streams) for sentence in rule(code)]
-    return found
+        found += [f"{name}: {sentence}" for rule in _RULES for sentence in rule(code)]
+    return [*found, *_processes(texts)]
 
 
 def _arrays(code: str) -> Iterator[str]:
@@ -64,6 +68,46 @@ def _streams(code: str) -> Iterator[str]:
                 yield f"the stream {name} is not followed by {' '.join(pragmas)}"
 
 
+def _initializers(code: str) -> Iterator[str]:
+    """``= {0}`` sets one element of an array of ap_int: the others keep what their constructor leaves, nothing."""
+    numbers = {"ap_int", "ap_uint", *re.findall(r"\busing (\w+) = ap_u?int<", code)}
+    for line in code.splitlines():
+        if (found := _ARRAY.match(line)) and "= {" in line and re.match(r" *(\w+)", line)[1] in numbers:
+            yield f"the array {found[1]} is initialized in braces, which its elements beyond the first do not heed"
+
+
+def _pipelines(code: str) -> Iterator[str]:
+    """Pipelines are those of the cycle model: they stall as a whole, where newer releases choose by themselves."""
+    for found in _PIPELINE.finditer(code):
+        if found[1].split() != ["II=1", "style=stp"]:
+            yield f"a loop is pipelined by '{found[0].strip()}', not by 'II=1 style=stp'"
+
+
+def _reads(code: str) -> Iterator[str]:
+    """A stream is read in a branch: a synthesizer may take both sides of a conditional expression for pure."""
+    for found in re.finditer(r"\?[^;{}]*?(\w+)\.read\(\)", code):
+        yield f"{found[1]} is read in a conditional expression"
+
+
+def _products(code: str) -> Iterator[str]:
+    """Products of activations are made by the one function that keeps them out of DSPs."""
+    for found in re.finditer(r"^ *products\[[^=]*\] =\s*(\w+)", code, re.MULTILINE):
+        if found[1] != "product":
+            yield f"a product is made by '{found[1]}', not by product()"
+
+
+def _processes(texts: Mapping[str, str]) -> Iterator[str]:
+    """What a dataflow region calls stays a module of its own, whose loop and depth the reports tell."""
+    code = "\n".join(re.sub(r" *//[^\n]*", "", text) for text in texts.values())
+    functions = {found[1]: found[3] for found in _FUNCTION.finditer(code)}
+    for region, body in functions.items():
+        if "VITIS(HLS dataflow)" not in body:
+            continue
+        for name in re.findall(r"^  (?:fabric::)?(\w+)\(", body.partition("VITIS(HLS dataflow)")[2], re.MULTILINE):
+            if name != "VITIS" and not functions[name].startswith("  VITIS(HLS inline off)\n"):
+                yield f"{name}, a process of {region}, does not begin with VITIS(HLS inline off)"
+
+
 def _constants(code: str) -> Iterator[str]:
     """Constant arrays are read at places that are known once every loop is unrolled."""
     functions = {found[1]: (found[2], found[3]) for found in _FUNCTION.finditer(code)}
@@ -78,6 +122,9 @@ def _constants(code: str) -> Iterator[str]:
             for place in places:
                 if not _is_known(place, name, functions):
                     yield f"{name} reads {found[1]} at '{place}', which is not known before it runs"
+
+
+_RULES = (_arrays, _initializers, _constants, _streams, _pipelines, _reads, _products)
 
 
 def _is_known(expression: str, function: str, functions: Mapping[str, tuple[str, str]]) -> bool:
