@@ -23,6 +23,7 @@ import numpy.typing as npt
 from pynq_ee.bench import machine, plots
 from pynq_ee.cluster import Cluster
 from pynq_ee.data import datasets
+from pynq_ee.files import check_way_out
 from pynq_ee.network import spec, weights
 from pynq_ee.network.weights import Model
 
@@ -148,6 +149,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--plot", type=Path, help="draw a picture")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args(arguments)
+    if options.plot:
+        check_way_out(options.plot)
     from tqdm import tqdm
 
     model, images = weights.load(options.model), datasets.available().images

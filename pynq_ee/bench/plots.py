@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pynq_ee.errors import ToolError
+from pynq_ee.errors import InputError, ToolError
 from pynq_ee.exits.calibration import Calibration, front
 from pynq_ee.exits.scores import ENTROPY_MAX, Outcome, Scores, Sweep, outcome, sweep
 from pynq_ee.files import write_atomically
@@ -51,16 +51,20 @@ def figure(
     ------
     ToolError
         matplotlib is not installed.
+    InputError
+        The path's suffix names no kind of picture that matplotlib writes.
     """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ToolError(f"a picture needs matplotlib ({error}): pip install 'pynq_ee[plot]'") from error
+    kind = Path(path).suffix.lstrip(".").lower() or "png"
+    if kind not in (kinds := FigureCanvasAgg.get_supported_filetypes()):
+        raise InputError(f"a picture {path} cannot be drawn; its name must end in {', '.join(kinds)}")
     drawn = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(drawn)
     yield drawn.subplots(rows, columns, **options)
-    kind = Path(path).suffix.lstrip(".") or "png"
     content = io.BytesIO()
     # Without the library's version in it, the same figures give the same bytes.
     drawn.savefig(content, format=kind, dpi=DOTS_PER_INCH, metadata={"Software": None} if kind == "png" else None)

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pynq_ee.commands.common import plain, print_json, table
+from pynq_ee.commands.common import Output, plain, print_json, table
 from pynq_ee.errors import InputError
 from pynq_ee.files import write_atomically
 from pynq_ee.network import weights
@@ -42,6 +42,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", type=int, help="images of a large batch's measurement")
     parser.add_argument("--output", type=Path, help="the JSON file to write")
     parser.add_argument("--json", action="store_true", help="print the JSON instead of tables")
+
+
+def outputs(args: argparse.Namespace) -> list[Output]:
+    """The JSON file."""
+    return [Output("--output", args.output)] if args.output else []
 
 
 def run(args: argparse.Namespace) -> int:

@@ -5,10 +5,19 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pynq_ee.commands.common import add_device_options, add_json_option, nats, open_network, percent, print_json, table
+from pynq_ee.commands.common import (
+    PICTURES,
+    Output,
+    add_device_options,
+    add_json_option,
+    nats,
+    open_network,
+    percent,
+    print_json,
+    table,
+)
 from pynq_ee.data import datasets
 from pynq_ee.driver import bitfiles
-from pynq_ee.errors import InputError
 from pynq_ee.exits import calibration as _calibration
 from pynq_ee.exits.scores import Scores
 from pynq_ee.network import weights
@@ -53,13 +62,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_json_option(parser)
 
 
+def outputs(args: argparse.Namespace) -> list[Output]:
+    """The model file and the picture."""
+    model, picture = _output(args), args.picture
+    named = [Output("--output", model, (".npz",), ": --output FILE.npz")] if model else []
+    return [*named, Output("--picture", picture, PICTURES)] if picture else named
+
+
+def _output(args: argparse.Namespace) -> Path | None:
+    """The model file to write: the one that is named, or the model's own."""
+    return args.output or (Path(args.model) if Path(args.model).suffix == ".npz" else None)
+
+
 def run(args: argparse.Namespace) -> int:
     """Calibrate, save, draw."""
     constraint = {name: getattr(args, name) for name in _calibration.CONSTRAINTS if getattr(args, name) is not None}
     constraint = constraint or {"min_early_share": DEFAULT_EARLY_SHARE}
-    output = args.output or (Path(args.model) if Path(args.model).suffix == ".npz" else None)
-    if output and output.suffix != ".npz":
-        raise InputError(f"--output is {output}; a model file ends in .npz")
+    output = _output(args)
     digits = datasets.calibration()
     with open_network(args) as network:
         costs = _costs(args, constraint, network, digits)

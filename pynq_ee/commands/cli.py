@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
 
 from pynq_ee import __version__
+from pynq_ee.commands.common import check_outputs
 from pynq_ee.errors import PynqEEError
 
 #: Subcommands in the order in which a user meets them.
@@ -49,14 +51,21 @@ def build_parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         module.configure(subparser)
-        subparser.set_defaults(run=module.run)
+        subparser.set_defaults(run=module.run, outputs=getattr(module, "outputs", None))
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; errors raised on purpose, and the system's, become one line on standard error and status 1."""
+    """Run a command, once it is known that its files can be written.
+
+    Errors raised on purpose, and the system's, become one line on standard error and status 1.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be text
     args = build_parser().parse_args(arguments)
     try:
+        if outputs := getattr(args, "outputs", None):
+            check_outputs(outputs(args))
         status = int(args.run(args))
         sys.stdout.flush()
         return status

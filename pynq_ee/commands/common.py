@@ -6,15 +6,63 @@ import argparse
 import json
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from pynq_ee import files
 from pynq_ee.data.datasets import Digits
 from pynq_ee.errors import InputError
 from pynq_ee.inference import SIMULATED, EarlyExitInference
 from pynq_ee.network import weights
 from pynq_ee.remainder import ENGINES
+
+#: Kinds of pictures that every supported matplotlib writes by itself; a name without a suffix is a PNG.
+PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".tif", ".tiff", ".eps", ".ps", "")
+
+
+class Output(NamedTuple):
+    """A file that a command will write: the option that names it, its path, and the suffixes that it may have.
+
+    Without suffixes it may have any. ``remedy`` says what else can be done where it cannot be written.
+    """
+
+    option: str
+    path: Path
+    suffixes: tuple[str, ...] = ()
+    remedy: str = ""
+
+
+class OutputFolder(NamedTuple):
+    """A folder that a command will write files into; see :class:`Output`."""
+
+    option: str
+    path: Path
+    remedy: str = ""
+
+
+def check_outputs(outputs: Iterable[Output | OutputFolder]) -> None:
+    """Find out whether a command's files can be written, before its work begins; a module's ``outputs`` names them.
+
+    Raises
+    ------
+    InputError
+        A file cannot be written, or its suffix is not one of those that it may have.
+    """
+    for output in outputs:
+        suffix = output.path.suffix.lower()
+        if isinstance(output, Output) and output.suffixes and suffix not in output.suffixes:
+            kinds = " or ".join(filter(None, output.suffixes))
+            raise InputError(f"{output.option} is {output.path}; its name must end in {kinds}")
+        check = files.check_way_out if isinstance(output, Output) else files.check_folder
+        try:
+            check(output.path)
+        except OSError as error:
+            raise InputError(
+                f"{output.option} is {output.path}, which cannot be written ({error.strerror}: {error.filename}); "
+                f"name another place{output.remedy}"
+            ) from error
 
 
 def add_device_options(parser: argparse.ArgumentParser) -> None:

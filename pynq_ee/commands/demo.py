@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from pynq_ee.commands.common import (
+    PICTURES,
+    Output,
     add_device_options,
     add_json_option,
     first,
@@ -41,6 +43,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-picture", action="store_true", help="write no PNG (needs no matplotlib)")
     add_device_options(parser)
     add_json_option(parser)
+
+
+def outputs(args: argparse.Namespace) -> list[Output]:
+    """The picture."""
+    return [] if args.no_picture else [Output("--picture", args.picture, PICTURES, ", or none: --no-picture")]
 
 
 def run(args: argparse.Namespace) -> int:

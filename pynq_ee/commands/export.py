@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 from pathlib import Path
 
+from pynq_ee.commands.common import Output, OutputFolder
 from pynq_ee.errors import InputError, ToolError
 from pynq_ee.generate import constants
 from pynq_ee.network import spec, weights
@@ -30,12 +31,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def outputs(args: argparse.Namespace) -> list[Output | OutputFolder]:
+    """The model file, and the folder of the constants."""
+    named: list[Output | OutputFolder] = [Output("--output", args.output, (".npz",))] if args.output else []
+    return [*named, OutputFolder("--generated", args.generated)] if args.generated else named
+
+
 def run(args: argparse.Namespace) -> int:
     """Export what was asked for."""
     if not (args.output or args.generated):
         raise InputError("nothing to write: give --output, --generated, or both")
-    if args.output and args.output.suffix != ".npz":
-        raise InputError(f"--output is {args.output}; a model file ends in .npz")
     model = _from_checkpoint(Path(args.source)) if args.source.endswith(".pt") else weights.load(args.source)
     if args.pixels_per_beat:
         changed: spec.Spec = dataclasses.replace(model.spec, pixels_per_beat=args.pixels_per_beat)

@@ -7,7 +7,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from pynq_ee.commands.common import add_json_option, add_model_option, print_json
+from pynq_ee.commands.common import Output, add_json_option, add_model_option, print_json
 from pynq_ee.data import datasets
 from pynq_ee.errors import InputError
 from pynq_ee.network import weights
@@ -44,6 +44,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--output", type=Path, help="the page to write, with its JSON beside it; rows that it has already are kept"
     )
+
+
+def outputs(args: argparse.Namespace) -> list[Output]:
+    """The page of the reference circuit, and the record beside it."""
+    if not (args.estimate and args.output):
+        return []
+    return [Output("--output", args.output, (".md",)), Output("--output", args.output.with_suffix(".json"))]
 
 
 def run(args: argparse.Namespace) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from pynq_ee.commands.common import Output, OutputFolder
+
 HELP = "write docs/results.md and its pictures from the JSON of pynq-ee bench"
 EXAMPLES = """\
   pynq-ee report results.json                             docs/results.md, docs/results/*.png
@@ -27,6 +29,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="records of pynq-ee bringup, to stand beside",
     )
     parser.add_argument("--no-pictures", action="store_true", help="write no pictures (needs no matplotlib)")
+
+
+def outputs(args: argparse.Namespace) -> list[Output | OutputFolder]:
+    """The page, and the folder of its pictures beside it."""
+    if args.no_pictures:
+        return [Output("--output", args.output)]
+    return [Output("--output", args.output, (".md",)), OutputFolder("--output", args.output.with_suffix(""))]
 
 
 def run(args: argparse.Namespace) -> int:

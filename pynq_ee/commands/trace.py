@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from pynq_ee.commands.common import (
+    PICTURES,
+    Output,
     add_device_options,
     add_json_option,
     open_network,
@@ -52,6 +54,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-picture", action="store_true", help="write no picture (needs no matplotlib)")
     add_device_options(parser)
     add_json_option(parser)
+
+
+def outputs(args: argparse.Namespace) -> list[Output]:
+    """The picture."""
+    return [] if args.no_picture else [Output("--output", args.output, PICTURES, ", or none: --no-picture")]
 
 
 def run(args: argparse.Namespace) -> int:

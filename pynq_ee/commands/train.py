@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pynq_ee.commands.common import Output
 from pynq_ee.data import datasets
 from pynq_ee.data.datasets import Digits
 from pynq_ee.errors import InputError, ToolError
@@ -60,6 +61,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, help="of PyTorch (default: all)")
     parser.add_argument("--download", action="store_true", help="fetch MNIST into the cache if it is not here")
     parser.add_argument("--sample", action="store_true", help="train on 4,000 of the sample digits, to try it out")
+
+
+def outputs(args: argparse.Namespace) -> list[Output]:
+    """The checkpoint."""
+    return [Output("--output", args.output)]
 
 
 def run(args: argparse.Namespace) -> int:

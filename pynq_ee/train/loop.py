@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from pynq_ee.data.datasets import Digits
 from pynq_ee.errors import InputError, ModelFileError, PynqEEError
-from pynq_ee.files import write_atomically
+from pynq_ee.files import check_way_out, write_atomically
 from pynq_ee.network import spec as _spec
 from pynq_ee.network.spec import Spec
 from pynq_ee.train.augment import distort
@@ -154,7 +154,10 @@ def train(
         Fewer images than one batch.
     ModelFileError
         A checkpoint to resume that is damaged, or of other settings or another number of images.
+    OSError
+        The checkpoint cannot be written, found out before the first epoch.
     """
+    check_way_out(checkpoint)
     torch.manual_seed(settings.seed)
     network = EarlyExitNetwork(settings.network, settings.spec, settings.dropout)
     if first_exit is not None:

@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from pynq_ee.bench import machine, plots
 from pynq_ee.data import datasets
+from pynq_ee.files import check_way_out
 from pynq_ee.inference import SIMULATED, EarlyExitInference
 from pynq_ee.network import weights
 from pynq_ee.network.weights import Model
@@ -194,6 +195,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if min(options.counts) < 1:
         parser.error(f"--counts {min(options.counts)}: a stream has 1 image at least")
+    if options.plot:
+        check_way_out(options.plot)
     from tqdm import tqdm
 
     model, images = weights.load(options.model), datasets.available().images

@@ -35,7 +35,7 @@ from pynq_ee.bench import machine
 from pynq_ee.bench.timing import in_turns
 from pynq_ee.data import datasets
 from pynq_ee.errors import InputError
-from pynq_ee.files import write_atomically
+from pynq_ee.files import check_way_out, write_atomically
 from pynq_ee.inference import EarlyExitInference
 from pynq_ee.network import spec, weights
 from pynq_ee.network.spec import REGISTER_OFFSET
@@ -321,6 +321,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--write", type=Path, help="put the table into this file, between its marks")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args(arguments)
+    if options.write:
+        check_way_out(options.write)
     model, images = weights.load(options.model), datasets.available().images
     rows = [row for batch in options.batch for row in measure(model, images, batch, options.repetitions)]
     about = machine.describe()

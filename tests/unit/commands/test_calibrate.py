@@ -77,7 +77,7 @@ def test_the_risk_controlled_mode_says_what_it_rests_on(model_file: Path, capsys
         (["--max-loss-points", "0.1", "--delta", "0.1"], "300 images cannot vouch"),
         (["--min-throughput", "1e12"], "the nearest feasible one is"),
         (["--delta", "0.1"], "delta is for a bound on the loss"),
-        (["--output", "thresholds.json"], "a model file ends in .npz"),
+        (["--output", "thresholds.json"], "its name must end in .npz"),
     ],
 )
 def test_what_cannot_be_is_said_and_nothing_is_saved(

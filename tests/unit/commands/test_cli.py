@@ -6,11 +6,12 @@ import argparse
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import pynq_ee
-from pynq_ee.commands import cli
+from pynq_ee.commands import cli, common
 from pynq_ee.errors import InputError
 
 
@@ -131,3 +132,80 @@ def test_the_parser_fills_what_the_commands_read() -> None:
     args = cli.build_parser().parse_args(["classify", "--threshold", "0.4,0.2", "--device", "sim", "a.png", "b.png"])
     assert args.files == ["a.png", "b.png"]
     assert args.threshold == (0.4, 0.2) and args.device == "sim" and callable(args.run)
+
+
+#: Every option that names something to write, on a command line that would get there.
+WRITING = {
+    "demo": [("demo", "--device", "sim-numpy", "--picture", "{}")],
+    "trace": [("trace", "--device", "sim-numpy", "--output", "{}")],
+    "calibrate": [
+        ("calibrate", "--device", "sim-numpy", "--output", "{}"),
+        ("calibrate", "--device", "sim-numpy", "--picture", "{}"),
+        ("calibrate", "--device", "sim-numpy", "--model", "{}"),
+    ],
+    "bench": [("bench", "--output", "{}")],
+    "report": [("report", "results.json", "--output", "{}"), ("report", "x", "--no-pictures", "--output", "{}")],
+    "train": [("train", "--output", "{}")],
+    "export": [("export", "lenet5-2exit", "--output", "{}"), ("export", "lenet5-2exit", "--generated", "{}")],
+    "hardware": [("hardware", "--estimate", "lenet5-2exit", "--output", "{}")],
+}
+_SUFFIX = {"report": ".md", "hardware": ".md", "train": ".pt", "bench": ".json", "export": ".npz"}
+
+
+def _no_work(args: argparse.Namespace) -> int:
+    raise AssertionError("the work began")
+
+
+@pytest.mark.parametrize("line", [line for lines in WRITING.values() for line in lines], ids=" ".join)
+def test_what_cannot_be_written_is_refused_before_the_work_begins(
+    line: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(f"pynq_ee.commands.{line[0]}.run", _no_work)
+    (tmp_path / "file").write_bytes(b"")
+    suffix = ".png" if "--picture" in line else ".npz" if line[0] == "calibrate" else _SUFFIX.get(line[0], ".png")
+    nowhere = tmp_path / "file" / f"x{suffix}"
+    assert cli.main([part.format(nowhere) for part in line]) == cli.EXIT_FAILURE
+    error = capsys.readouterr().err
+    assert f"is {nowhere}, which cannot be written (Not a directory" in error and error.count("\n") == 1
+    there = tmp_path / "new" / f"x{suffix}"
+    with pytest.raises(AssertionError, match="the work began"):
+        cli.main([part.format(there) for part in line])
+    assert not there.parent.exists()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("demo", "--device", "sim-numpy", "--picture", "x.txt"),
+        ("trace", "--device", "sim-numpy", "--output", "x.json"),
+        ("calibrate", "--picture", "x.docx"),
+        ("report", "results.json", "--output", "results"),
+        ("hardware", "--estimate", "lenet5-2exit", "--output", "circuit.json"),
+        ("export", "lenet5-2exit", "--output", "model.onnx"),
+    ],
+)
+def test_a_suffix_that_cannot_be_written_is_refused_before_the_work_begins(
+    line: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(f"pynq_ee.commands.{line[0]}.run", _no_work)
+    assert cli.main(line) == cli.EXIT_FAILURE
+    assert f"{line[-2]} is {line[-1]}; its name must end in ." in capsys.readouterr().err
+
+
+def test_every_command_that_writes_names_what_it_writes() -> None:
+    for name, parser in cli.build_parser()._subparsers._group_actions[0].choices.items():
+        options = {option for action in parser._actions for option in action.option_strings}
+        writes = bool(options & {"--output", "--picture", "--generated"})
+        assert writes == (parser.get_default("outputs") is not None) == (name in WRITING), name
+
+
+def test_every_kind_of_picture_that_is_taken_is_drawn(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="pip install 'pynq_ee[plot]'")
+    from pynq_ee.bench import plots
+
+    for suffix in (*common.PICTURES, ".PNG"):
+        with plots.figure(tmp_path / f"picture{suffix}") as axes:
+            axes.plot([1, 2])
+        assert (tmp_path / f"picture{suffix}").stat().st_size > 100
+    with pytest.raises(InputError, match=r"x\.txt cannot be drawn; its name must end in"), plots.figure("x.txt"):
+        pass

@@ -126,7 +126,7 @@ def test_export_at_another_width_is_another_circuit_of_the_same_weights(model_fi
     ("arguments", "message"),
     [
         ((), "nothing to write: give --output, --generated, or both"),
-        (("--output", "model.bin"), "--output is model.bin; a model file ends in .npz"),
+        (("--output", "model.bin"), "--output is model.bin; its name must end in .npz"),
     ],
 )
 def test_export_says_what_it_needs(

@@ -38,10 +38,9 @@ def test_missing_packages_are_named_together(
 
 
 @pytest.mark.usefixtures("digits")
-def test_a_picture_that_cannot_be_written_does_not_cost_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_disk_that_is_full_at_the_end_does_not_cost_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("matplotlib", reason="pip install 'pynq_ee[plot]'")
-    nowhere = "/proc/none.png"  # where not even root may make a file
-    options = ["--device", "sim-numpy", "--images", "50", "--picture", nowhere]
+    options = ["--device", "sim-numpy", "--images", "50", "--picture", "/dev/full"]
     assert cli.main(["demo", *options]) == cli.EXIT_FAILURE
     table = capsys.readouterr().out
     assert "accuracy, system" in table and "not written" in table
