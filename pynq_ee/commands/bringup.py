@@ -5,10 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
-from pynq_ee.commands.common import add_device_options, add_json_option, first, open_network, plain, print_json, table
+from pynq_ee.commands.common import (
+    Output,
+    add_device_options,
+    add_json_option,
+    first,
+    open_network,
+    plain,
+    print_json,
+    table,
+)
 from pynq_ee.data import datasets
 from pynq_ee.errors import DataError
 from pynq_ee.files import write_atomically
@@ -35,6 +45,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_json_option(parser)
 
 
+def outputs(args: argparse.Namespace) -> list[Output]:
+    """The record, and the lines."""
+    return [] if args.share else [Output("--output", args.output), Output("--log", args.log)]
+
+
 def run(args: argparse.Namespace) -> int:
     """Take the steps, write the record, print the table."""
     from pynq_ee.bench import bringup
@@ -43,14 +58,17 @@ def run(args: argparse.Namespace) -> int:
         print(shared(read(args.share)))
         return 0
     digits = first(datasets.available(), args.sample)
+    args.log.parent.mkdir(parents=True, exist_ok=True)
     with args.log.open("w") as log:
+        on_disk = stat.S_ISREG(os.fstat(log.fileno()).st_mode)
 
         def say(line: str) -> None:
             """Print a line, and see that it is on the disk before anything is done."""
             if not args.json:
                 print(line, flush=True)
             print(line, file=log, flush=True)
-            os.fsync(log.fileno())
+            if on_disk:
+                os.fsync(log.fileno())
 
         record = bringup.Bringup(lambda: open_network(args), digits, args.images, say).run()
     write_atomically(args.output, (json.dumps(plain(record), indent=2) + "\n").encode())

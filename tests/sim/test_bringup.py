@@ -116,6 +116,17 @@ def test_the_command_writes_record_and_lines_and_a_report_shows_them(
     assert "## Tried on pynq-z2" in text and "120 images of" in text
 
 
+def test_the_lines_may_go_nowhere_and_what_cannot_be_written_is_found_out_before_anything_is_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["bringup", "--device", "sim-numpy", "--images", "10", "--sample", "10", "--log", "/dev/null"]
+    assert cli.main([*common, "--output", str(tmp_path / "new" / "z2.json")]) == 0
+    capsys.readouterr()
+    assert cli.main([*common, "--output", str(tmp_path)]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == "" and f"--output is {tmp_path}" in printed.err
+
+
 def test_another_file_is_no_record(tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text("{}")
     with pytest.raises(DataError, match="no record of `pynq-ee bringup`"):
