@@ -148,6 +148,7 @@ WRITING = {
     "train": [("train", "--output", "{}")],
     "export": [("export", "lenet5-2exit", "--output", "{}"), ("export", "lenet5-2exit", "--generated", "{}")],
     "hardware": [("hardware", "--estimate", "lenet5-2exit", "--output", "{}")],
+    "bringup": [("bringup", "--output", "{}"), ("bringup", "--log", "{}")],
 }
 _SUFFIX = {"report": ".md", "hardware": ".md", "train": ".pt", "bench": ".json", "export": ".npz"}
 
