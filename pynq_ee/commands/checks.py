@@ -229,7 +229,6 @@ TOOLS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("vitis-run", ("--version",), "synthesizes the kernel: comes with Vitis 2024.2 and later"),
     ("verilator", ("--version",), "simulates the Verilog, make -C hw cosim: apt install verilator"),
     ("yosys", ("-V",), "estimates the area, make -C hw area: apt install yosys"),
-    ("bambu", ("--version",), "open high-level synthesis, make -C hw rtl: PandA-Bambu"),
 )
 
 

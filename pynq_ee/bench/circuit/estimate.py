@@ -145,7 +145,6 @@ def _make(folder: Path, target: str) -> str:
     from pynq_ee.sim import kernel_library
 
     variables = {
-        "HLS": "reference",
         "PYTHON": sys.executable,
         "BUILD": folder,
         "GENERATED": folder / "generated",

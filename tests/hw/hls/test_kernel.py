@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import re
 import shutil
 import threading
 from collections.abc import Callable
@@ -13,11 +15,14 @@ import numpy.typing as npt
 import pytest
 
 from pynq_ee.data.datasets import Digits
+from pynq_ee.generate import constants
 from pynq_ee.network import fabric, spec, weights
 from pynq_ee.network.spec import Spec
 from pynq_ee.network.weights import LayerWeights, Model
 from pynq_ee.sim import kernel_library, vectors
 from pynq_ee.sim.kernel import numpy_kernel
+
+HARDWARE = Path(__file__).resolve().parents[3] / "hw"
 
 MODES = [0, spec.MODE_FEATURES]
 
@@ -324,10 +329,6 @@ def test_the_sanitizers_find_nothing(build: Build, random_model: Callable[..., M
         ("lib", {"AP_TYPES": "/nowhere"}, 'no ap_int.h in "/nowhere": `'),
         ("lib", {"GENERATED": "/nowhere"}, "`pynq-ee export` writes it"),
         ("lib", {"CXX": "no-compiler"}, 'no C++ compiler "no-compiler": install g++, or set CXX='),
-        ("rtl", {"BAMBU": "no-bambu"}, "no no-bambu on the PATH: install PandA-Bambu"),
-        ("cosim", {"BAMBU": "no-bambu"}, "no no-bambu on the PATH: install PandA-Bambu"),
-        ("area", {"BAMBU": "no-bambu"}, "no no-bambu on the PATH: install PandA-Bambu"),
-        ("rtl", {"HLS": "other"}, 'HLS is "other"; it must be bambu, vitis or reference'),
     ],
 )
 def test_the_makefile_says_what_is_missing(
@@ -342,19 +343,42 @@ def test_the_makefile_says_what_is_missing(
 def test_a_tool_that_reads_the_verilog_is_named_when_it_is_missing(
     make: Make, folder: Path, tmp_path: Path, target: str, tool: str
 ) -> None:
-    bambu = tmp_path / "bambu"  # makes an empty core, so that the next tool's turn comes
-    bambu.write_text("#!/bin/sh\necho 'module first_exit_core(); endmodule' > first_exit_core.v\n")
-    bambu.chmod(0o755)
     result = make(
-        "-s", target, BUILD=tmp_path, GENERATED=folder / "generated", MODEL=folder / "model.npz",
-        **{"BAMBU": bambu, tool: "no-tool"},
-    )  # fmt: skip
+        "-s", target, BUILD=tmp_path, GENERATED=folder / "generated", MODEL=folder / "model.npz", **{tool: "no-tool"}
+    )
     assert result.returncode != 0
     assert "no no-tool on the PATH: install" in result.stdout
 
 
-def test_help_names_every_target(make: Make) -> None:
+def test_another_compiler_option_or_other_generated_files_compile_anew_and_the_same_ones_do_not(
+    make: Make, random_model: Callable[..., Model], tmp_path: Path
+) -> None:
+    for name in ("one", "two"):
+        for file in constants.generate(random_model(1), tmp_path / name):
+            os.utime(file, (1, 1))  # older than whatever is compiled of them
+    made = []
+    for options, generated in (("-O0", "one"), ("-O0", "one"), ("-O1", "one"), ("-O1", "two")):
+        variables = {"BUILD": tmp_path / "build", "GENERATED": tmp_path / generated, "CXXFLAGS": options}
+        result = make(str(tmp_path / "build" / "hls" / "output.o"), **variables)
+        assert result.returncode == 0, result.stdout
+        made.append("output.cpp" in result.stdout)
+    assert made == [True, False, True, True]
+
+
+def test_folders_may_be_named_relative_to_that_of_the_makefile(make: Make, folder: Path) -> None:
+    relative = {
+        name: os.path.relpath(folder / part, HARDWARE) for name, part in (("BUILD", ""), ("GENERATED", "generated"))
+    }
+    result = make("-s", "csim", "rtl", **relative, MODEL=folder / "model.npz")
+    assert (result.returncode, "20 of 20 cases agree" in result.stdout) == (0, True), result.stdout
+
+
+def test_help_names_every_target_and_every_variable(make: Make) -> None:
     result = make("-s", "help")
     assert result.returncode == 0
-    for target in ("lib", "csim", "csim-sanitize", "vectors", "rtl", "cosim", "area", "clean"):
-        assert f"make {target} " in result.stdout
+    text = (HARDWARE / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z-]+):(?!=)", text, re.MULTILINE)) - {"help", "ap_types"}
+    assert targets == {"lib", "csim", "csim-sanitize", "vectors", "trace", "rtl", "cosim", "area", "clean"}
+    assert [target for target in targets if f"make {target} " not in result.stdout] == []
+    variables = re.findall(r"^(\w+) \?=", text, re.MULTILINE)
+    assert [name for name in variables if not re.search(rf"^  {name}\b", result.stdout, re.MULTILINE)] == []

@@ -68,7 +68,7 @@ def simulated(make: Make, folder: Path, model: Model, images: np.ndarray) -> dic
     constants.generate(model, folder / "generated")
     for mode in (0, spec.MODE_FEATURES):
         vectors.write(model, images, folder / "vectors", mode)
-    result = make("-s", "cosim", HLS="reference", **variables_of(folder))
+    result = make("-s", "cosim", **variables_of(folder))
     assert result.returncode == 0, result.stdout
     agreed = re.search(r"^(\d+) of (\d+) runs agree$", result.stdout, re.MULTILINE)
     assert agreed and agreed[1] == agreed[2] == "30", result.stdout
@@ -96,13 +96,13 @@ def test_a_circuit_that_errs_is_found(make: Make, random_model: Callable[..., Mo
     model = thin(random_model(22, THIN))
     weights.save(model, tmp_path / "model.npz")
     constants.generate(model, tmp_path / "generated")
-    assert make("-s", "rtl", HLS="reference", **variables_of(tmp_path)).returncode == 0
+    assert make("-s", "rtl", **variables_of(tmp_path)).returncode == 0
     verilog = tmp_path / "rtl-reference" / "first_exit_core.v"
     text = verilog.read_text()
     assert text.count("? 4'd15 :") > 1
     verilog.write_text(text.replace("? 4'd15 :", "? 4'd14 :"))
     kept = ["-o", str(tmp_path / "rtl-reference" / "done")]  # or it would be written anew
-    result = make("-s", *kept, "cosim", HLS="reference", **variables_of(tmp_path))
+    result = make("-s", *kept, "cosim", **variables_of(tmp_path))
     assert result.returncode != 0
     assert re.search(r"expected 0x\w+, got 0x\w+", result.stdout) and "30 of 30" not in result.stdout
 
@@ -114,7 +114,7 @@ def test_another_model_is_another_circuit_without_a_clean(
     written = []
     for model in (random_model(24, NARROW[0]), random_model(25, NARROW[0]), random_model(25, NARROW[0])):
         weights.save(model, tmp_path / "model.npz")
-        result = make("-s", "rtl", HLS="reference", **variables_of(tmp_path))
+        result = make("-s", "rtl", **variables_of(tmp_path))
         assert result.returncode == 0, result.stdout
         assert f"build_id 0x{model.build_id:08x}" in verilog.read_text()
         written.append(verilog.stat().st_mtime_ns)
@@ -127,14 +127,14 @@ def test_area_counts_what_yosys_makes_of_the_verilog(
 ) -> None:
     model = random_model(23, NARROW[0])
     weights.save(model, tmp_path / "model.npz")
-    assert make("-s", "rtl", HLS="reference", **variables_of(tmp_path)).returncode == 0
+    assert make("-s", "rtl", **variables_of(tmp_path)).returncode == 0
     core = tmp_path / "rtl-reference" / "first_exit_core.v"
     # One layer's sums of products in the place of the whole, which takes minutes.
     package, arithmetic = re.search(
         r"(package.*?endpackage).*(module branch_arithmetic.*?endmodule)", core.read_text(), re.DOTALL
     ).groups()
     core.write_text(package + "\n" + arithmetic.replace("branch_arithmetic", "first_exit_core"))
-    result = make("-s", "-o", str(core.with_name("done")), "area", HLS="reference", **variables_of(tmp_path))
+    result = make("-s", "-o", str(core.with_name("done")), "area", **variables_of(tmp_path))
     assert result.returncode == 0, result.stdout
     found = {name: float(count) for name, count in re.findall(r"^(\w+) +([\d.]+)", result.stdout, re.MULTILINE)}
     additions = len(re.findall(r"<= .* [+-] ", arithmetic))
