@@ -5,8 +5,9 @@
 # `--help` lists the options. The files of pynq-z2 and pynq-z1, which have the same part, go to overlay/ itself, those
 # of any other board to overlay/<board>/. What the tools leave stays in hw/build/<board>/ until the next run.
 #
-# Nothing is published before timing is met: the files that a user loads are written beside their place and moved there
-# when all of them are complete. A failure is one line on stderr and exit status 1.
+# Nothing is published before timing is met, and then at once: the files that a user loads are written beside their place
+# and moved there when all of them are complete. What only tells more of them comes behind, and is a warning where it
+# fails. Any other failure is one line on stderr and exit status 1.
 #
 # Written for the Tcl 8.5 that older releases of Vivado carry. Everything here that is not a command of Vivado or of
 # the HLS tool is a small procedure of vivado/, which plain tclsh runs too.
@@ -48,36 +49,49 @@ proc build::warn_of_version {tool found} {
     }
 }
 
-# C++ to a packaged IP. Returns the folder of the IP and the version of the tool.
-proc build::run_hls {work board clock} {
+# The number to turn when the circuit does not fit.
+proc build::area_hint {} {
+    set channels [expr {[spec::get pixels_per_beat] > 4
+        ? "`pynq-ee export MODEL --pixels-per-beat 4 --generated hw/generated` takes about half"
+        : "fewer channels or narrower weights (`pynq-ee train --help`) take less"}]
+    return "$channels, and a slower --clock fewer flip-flops"
+}
+
+# C++ to a packaged IP, judged by its reports. Returns the folder of the IP, the version of the tool, and the loops that
+# miss the rate.
+proc build::run_hls {work board clock settings} {
     variable folder
     set kernel [spec::get kernel_name]
     set command [tools::hls_command]
     set hls [fresh_folder $work hls]
-    set settings [dict create \
+    set sources [lsort [glob [file join $folder hls *.cpp]]]
+    set run [dict create \
         kernel $kernel \
         vendor [spec::get kernel_vendor] \
         version [spec::get kernel_version] \
         part [dict get [spec::board $board] part] \
         period [format %.3f [expr {1000.0 / $clock}]] \
-        sources [lsort [glob [file join $folder hls *.cpp]]] \
+        sources $sources \
         includes [list [file join $folder hls] [file join $folder generated]]]
     # vitis-run passes no arguments on to a script, so the settings are a script that sources hls.tcl.
     set script [file join $hls run.tcl]
     set channel [open $script w]
-    puts $channel [list set settings $settings]
+    puts $channel [list set settings $run]
     puts $channel [list source [file join $folder vivado hls.tcl]]
     close $channel
     set log [file join $hls hls.log]
-    puts "HLS: $kernel for [dict get $settings part] at [dict get $settings period] ns; log: $log"
+    puts "HLS: $kernel for [dict get $run part] at [dict get $run period] ns; log: $log"
     tools::run_logged "HLS" [concat $command [list $script]] $hls $log
 
     set solution [file join $hls $kernel solution]
     set found [hls_reports::tool_version $solution $kernel]
     warn_of_version "the HLS tool" $found
     hls_reports::check_registers $solution $kernel [spec::get registers]
-    hls_reports::check_rate $solution [spec::get pipeline_depths]
-    return [list [file join $solution impl ip] $found]
+    set depths [spec::get pipeline_depths]
+    set missed [hls_reports::check_rate $solution $depths $sources [dict get $settings allow-rate]]
+    hls_reports::check_depths $solution $depths
+    hls_reports::check_area $solution $kernel [area_hint] [dict get $settings allow-area]
+    return [list [file join $solution impl ip] $found $missed]
 }
 
 # Name of the block design. It is a module's name too, and the kernel's top module has the overlay's.
@@ -92,6 +106,20 @@ proc build::run_design {work board clock ip_folder} {
     set_property ip_repo_paths [list $ip_folder] [current_project]
     update_ip_catalog
     return [block_design::create [design_name] $board $clock]
+}
+
+# Write what tells more of a published overlay. It is complete without it.
+proc build::describe {target facts} {
+    variable repository
+    if {[catch {
+        manifest::write $target [manifest::content $facts [implement::open_utilization] $repository]
+    } reason]} {
+        puts stderr "warning: the manifest goes without the utilization: [lindex [split $reason \n] 0]"
+    }
+    set script [file join $target [spec::get overlay_name].tcl]
+    if {[catch {implement::write_script $script} reason]} {
+        puts stderr "warning: the overlay goes without [file tail $script]: [lindex [split $reason \n] 0]"
+    }
 }
 
 proc build::main {arguments} {
@@ -118,7 +146,7 @@ proc build::main {arguments} {
     set checked [spec::check_generated $repository $model [dict get $settings trust-generated]]
     file mkdir $work
 
-    lassign [failure::in_stage "HLS" $work {build::run_hls $work $board $clock}] ip_folder hls_version
+    lassign [failure::in_stage "HLS" $work {build::run_hls $work $board $clock $settings}] ip_folder hls_version missed
     if {$stage eq "hls"} {
         puts "IP: $ip_folder"
         return
@@ -131,11 +159,14 @@ proc build::main {arguments} {
     set target [target_folder [dict get $settings out] $board]
     set staged [manifest::stage_folder $target]
     set published [failure::in_stage "implementation" $work {
-        set result [implement::run [design_name] $staged [dict get $settings jobs]]
-        manifest::write $staged [manifest::content $staged $board $actual_clock $checked $hls_version $result $repository]
+        set slacks [implement::run [design_name] $staged [dict get $settings jobs]]
+        set facts [dict create board $board clock $actual_clock checked $checked missed $missed \
+            hls_version $hls_version slacks $slacks digests [manifest::digests $staged]]
+        manifest::write $staged [manifest::content $facts {} $repository]
         manifest::publish $staged $target
     } {file delete -force $staged}]
     puts "overlay: [join $published {, }]"
+    describe $target $facts
 }
 
 if {[catch {build::main $argv} build::message]} {

@@ -11,18 +11,25 @@ namespace eval block_design {
     variable registers s_axi_control
 }
 
-# The newest version of an IP that this Vivado has. No version is fixed here: each release brings others.
+# The versions of an IP that this Vivado has, the newest last. Those that its catalogue hides are among them: a release
+# hides an IP before it drops it.
+proc block_design::versions {vlnv} {
+    set found [get_ipdefs -quiet -all "$vlnv:*"]
+    return [expr {[llength $found] ? [lsort -dictionary [get_property VLNV $found]] : {}}]
+}
+
+# The newest version of an IP. No version is fixed here: each release brings others.
 proc block_design::newest {vlnv} {
-    set found [get_ipdefs -quiet "$vlnv:*"]
+    set found [versions $vlnv]
     if {![llength $found]} {
         failure::raise "this Vivado has no IP $vlnv"
     }
-    return [lindex [lsort -dictionary [get_property VLNV $found]] end]
+    return [lindex $found end]
 }
 
 # An IP of which one version only will do.
 proc block_design::exactly {vlnv reason} {
-    if {[llength [get_ipdefs -quiet $vlnv]]} {
+    if {[llength [get_ipdefs -quiet -all $vlnv]]} {
         return $vlnv
     }
     set name [join [lrange [split $vlnv :] 0 2] :]
@@ -35,6 +42,25 @@ proc block_design::cell {vlnv name {settings {}}} {
         set_property -dict $settings $cell
     }
     return $cell
+}
+
+# The cell that makes one vector of single lines. Releases that have retired xlconcat have ilconcat, with the same pins,
+# as a cell of another kind. pynq finds interrupts behind an xlconcat only, so it is the first choice.
+proc block_design::concat_cell {name inputs} {
+    set settings [list CONFIG.NUM_PORTS $inputs]
+    set found [versions xilinx.com:ip:xlconcat]
+    if {[llength $found] && ![catch {cell [lindex $found end] $name $settings} concat]} {
+        return $concat
+    }
+    set found [versions xilinx.com:inline_hdl:ilconcat]
+    if {![llength $found]} {
+        failure::raise "this Vivado has no IP xilinx.com:ip:xlconcat, and no ilconcat in its place"
+    }
+    puts stderr "warning: this Vivado has no xlconcat any more; pynq does not find the interrupts behind ilconcat, and the\
+        driver looks at the DMA's registers instead of waiting for them"
+    set concat [create_bd_cell -type inline_hdl -vlnv [lindex $found end] $name]
+    set_property -dict $settings $concat
+    return $concat
 }
 
 # Pins and interfaces are looked up one by one: a name that an IP does not have is an error that names it, where
@@ -140,7 +166,7 @@ proc block_design::create {name board clock} {
     cell [newest xilinx.com:ip:smartconnect] control_interconnect {CONFIG.NUM_SI 1 CONFIG.NUM_MI 3}
     cell [newest xilinx.com:ip:smartconnect] memory_interconnect {CONFIG.NUM_SI 2 CONFIG.NUM_MI 1}
     cell [newest xilinx.com:ip:proc_sys_reset] reset_control
-    cell [newest xilinx.com:ip:xlconcat] interrupt_concat {CONFIG.NUM_PORTS 3}
+    concat_cell interrupt_concat 3
     cell [newest xilinx.com:ip:axi_intc] interrupt_controller {CONFIG.C_IRQ_CONNECTION 1}
 
     # The processor's own pins, for those families that bring them out.

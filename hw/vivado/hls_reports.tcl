@@ -7,6 +7,9 @@ namespace eval hls_reports {
     # Loops by label that run at most once a batch, behind its last image: neither their interval nor their depth
     # changes the rate or fills a FIFO.
     variable behind_the_images {drain}
+
+    # Share of a part's look-up tables above which placing and routing them in time becomes hard.
+    variable crowded 0.8
 }
 
 proc hls_reports::contents {path} {
@@ -95,46 +98,78 @@ proc hls_reports::loops {xml} {
     return $listed
 }
 
-# The process that a module belongs to: a loop is in the module of its function, or in one of its own behind that.
+# The process that a module belongs to: a loop is in the module of its function, or in one of its own behind that. What
+# is in an anonymous namespace has that in its name; of a namespace with a name nothing is left, or the name before it.
 proc hls_reports::process_of {module processes} {
     foreach process $processes {
-        if {[regexp "^(?:fabric_)?${process}(?:_\\d+)?(?:_s)?(?:_Pipeline_\\w+)?\$" $module]} {
+        if {[regexp "^(?:p_anonymous_namespace_|fabric_)?${process}(?:_\\d+)?(?:_s)?(?:_Pipeline_\\w+)?\$" $module]} {
             return $process
         }
     }
     return ""
 }
 
-# A beat a clock needs that every loop which runs while images come starts an iteration in every clock: one that does
-# not is an error, and a warning behind the images. A pipeline deeper than `depths` has it by process is a warning: the
-# FIFOs were sized for those, and the clocks of a batch were told with them. Returns the deepest pipeline that was found
-# of each process.
-proc hls_reports::check_rate {solution depths} {
+# Name of the C++ file that defines a process, empty where none does.
+proc hls_reports::source_of {process sources} {
+    foreach source $sources {
+        if {[regexp -line "^void ${process}\\(" [contents $source]]} {
+            return [file tail $source]
+        }
+    }
+    return ""
+}
+
+# A beat a clock needs that every loop which runs while images come starts an iteration in every clock. All that do not
+# are named in one error, or in a warning each when `allowed`; one behind the images is a warning always. Returns the
+# sentences that name them.
+proc hls_reports::check_rate {solution depths sources allowed} {
     variable behind_the_images
-    set found {}
+    set missed {}
     set loops 0
     foreach report [lsort [glob -nocomplain [file join $solution syn report *_csynth.xml]]] {
-        set process [process_of [string range [file tail $report] 0 end-[string length _csynth.xml]] [dict keys $depths]]
+        set process [report_process $report [dict keys $depths]]
         foreach {loop interval depth} [loops [contents $report]] {
             incr loops
-            if {$interval ne "1"} {
-                set reached [expr {[string is integer -strict $interval] ? "every $interval clocks" : "unpipelined"}]
-                if {$loop ni $behind_the_images} {
-                    failure::raise "loop $loop runs $reached;\
-                        the specified rate needs an iteration in every clock ($report)"
-                }
-                puts stderr "warning: loop $loop runs $reached; it runs only behind a batch that is too long, and does\
-                    not change the rate ($report)"
+            if {$interval eq "1"} continue
+            set runs [expr {[string is integer -strict $interval] ? "runs every $interval clocks" : "runs unpipelined"}]
+            if {$loop in $behind_the_images} {
+                puts stderr "warning: loop $loop $runs; it runs only behind a batch that is too long, and does\
+                    not change the rate ([file tail $report])"
+                continue
             }
-            if {$loop in $behind_the_images} continue
-            if {$process ne "" && [string is integer -strict $depth]} {
-                set deepest [expr {[dict exists $found $process] ? [dict get $found $process] : 0}]
-                dict set found $process [expr {max($deepest, $depth)}]
-            }
+            set where [expr {$process eq "" ? "" : " of $process ([source_of $process $sources])"}]
+            lappend missed "loop $loop$where $runs ([file tail $report])"
         }
     }
     if {!$loops} {
         failure::raise "no loop in the reports of [file join $solution syn report]: its rate cannot be checked"
+    }
+    if {[llength $missed] && !$allowed} {
+        failure::raise "the specified rate needs an iteration in every clock, and [llength $missed] of $loops loops miss\
+            it: [join $missed {; }]. --allow-rate builds all the same"
+    }
+    foreach sentence $missed {
+        puts stderr "warning: $sentence: the circuit is slower than specified (--allow-rate)"
+    }
+    return $missed
+}
+
+proc hls_reports::report_process {report processes} {
+    return [process_of [string range [file tail $report] 0 end-[string length _csynth.xml]] $processes]
+}
+
+# A pipeline deeper than `depths` has it by process is a warning: the FIFOs were sized for those, and the clocks of a
+# batch were told with them. Returns the deepest pipeline that was found of each process.
+proc hls_reports::check_depths {solution depths} {
+    variable behind_the_images
+    set found {}
+    foreach report [lsort [glob -nocomplain [file join $solution syn report *_csynth.xml]]] {
+        set process [report_process $report [dict keys $depths]]
+        foreach {loop interval depth} [loops [contents $report]] {
+            if {$process eq "" || $loop in $behind_the_images || ![string is integer -strict $depth]} continue
+            set deepest [expr {[dict exists $found $process] ? [dict get $found $process] : 0}]
+            dict set found $process [expr {max($deepest, $depth)}]
+        }
     }
     dict for {process modelled} $depths {
         if {![dict exists $found $process]} {
@@ -146,4 +181,69 @@ proc hls_reports::check_rate {solution depths} {
         }
     }
     return $found
+}
+
+# Text of the first element of a name in an XML text, empty where there is none.
+proc hls_reports::element {xml name} {
+    if {[regexp "<$name>(.*?)</$name>" $xml -> text]} {
+        return [string trim $text]
+    }
+    return ""
+}
+
+# What C synthesis estimates of the fabric, by resource: used and available. Releases name the DSPs differently.
+proc hls_reports::area {xml} {
+    set estimates [element $xml AreaEstimates]
+    set used [element $estimates Resources]
+    set available [element $estimates AvailableResources]
+    set found {}
+    foreach {resource tag} {LUT LUT FF FF DSP DSP DSP DSP48E BRAM_18K BRAM_18K} {
+        set counts [list [element $used $tag] [element $available $tag]]
+        if {[string is integer -strict [lindex $counts 0]] && [string is integer -strict [lindex $counts 1]]} {
+            dict set found $resource $counts
+        }
+    }
+    return $found
+}
+
+# Judge area and clock by the estimates of C synthesis, which takes minutes where an implementation takes an hour. Its
+# count of look-up tables is rather too high than too low, so what exceeds the part is an error that `allowed` lifts.
+# `hint` names the number to turn.
+proc hls_reports::check_area {solution kernel hint allowed} {
+    variable crowded
+    set report [file join $solution syn report ${kernel}_csynth.xml]
+    set xml [contents $report]
+    set area [area $xml]
+    if {![dict exists $area LUT]} {
+        puts stderr "warning: the reports tell no area: whether the circuit fits the part will show in Vivado ($report)"
+        return
+    }
+    set said {}
+    set over {}
+    dict for {resource counts} $area {
+        lassign $counts used available
+        lappend said "$used of $available $resource"
+        if {$used > $available} {
+            lappend over "$used $resource, the part has $available"
+        } elseif {$resource eq "LUT" && $used > $crowded * $available} {
+            puts stderr "warning: HLS estimates $used of $available LUT: timing will be hard to meet; $hint"
+        }
+    }
+    puts "HLS estimates: [join $said {, }]"
+    if {[llength $over] && !$allowed} {
+        failure::raise "HLS estimates [join $over {; }]: $hint. --allow-area goes on to Vivado all the same"
+    }
+    foreach sentence $over {
+        puts stderr "warning: HLS estimates $sentence (--allow-area)"
+    }
+    if {[dict exists $area DSP] && [lindex [dict get $area DSP] 0] > 0} {
+        puts stderr "warning: HLS makes [lindex [dict get $area DSP] 0] DSPs of products that are bound to look-up tables\
+            (bind_op in hw/hls/arithmetic.h): this release does not heed it"
+    }
+    set target [element $xml TargetClockPeriod]
+    set estimated [element $xml EstimatedClockPeriod]
+    if {[string is double -strict $target] && [string is double -strict $estimated] && $estimated > $target} {
+        puts stderr "warning: HLS estimates a clock of $estimated ns, $target ns are asked for: timing will hardly be met;\
+            ask for a slower --clock"
+    }
 }

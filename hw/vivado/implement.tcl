@@ -65,8 +65,8 @@ proc implement::hardware_description {name} {
     return [lindex $found 0]
 }
 
-# Implement the block design `name` and write the overlay's .bit, .hwh and .tcl to `folder`.
-# Returns a dict: slacks, utilization.
+# Implement the block design `name` and write the overlay's .bit and .hwh to `folder`, as soon as timing is met.
+# Returns the slacks.
 proc implement::run {name folder jobs} {
     set design [get_files $name.bd]
     # One synthesis of everything: one log to read when it fails.
@@ -83,23 +83,34 @@ proc implement::run {name folder jobs} {
     open_run impl_1
     set reports [get_property DIRECTORY [current_project]]
     set timing_report [file join $reports timing.rpt]
-    set utilization_report [file join $reports utilization.rpt]
     report_timing_summary -file $timing_report
-    report_utilization -file $utilization_report
     set slacks [check_timing::slacks [get_runs impl_1]]
     check_timing::require $slacks $timing_report
-    set utilization [utilization [hls_reports::contents $utilization_report]]
 
     set overlay [file join $folder [spec::get overlay_name]]
     # The header of the .bit then says whose it is, before anything is programmed.
     set_property BITSTREAM.CONFIG.USERID [format 0x%08X [spec::get build_id]] [current_design]
     write_bitstream -force $overlay.bit
     file copy [hardware_description $name] $overlay.hwh
-    write_bd_tcl -force $overlay.tcl
-    foreach suffix {bit hwh tcl} {
+    foreach suffix {bit hwh} {
         if {![file exists $overlay.$suffix]} {
             failure::raise "Vivado wrote no [file tail $overlay].$suffix"
         }
     }
-    return [dict create slacks $slacks utilization $utilization]
+    return $slacks
+}
+
+# Used and available by resource, of the open design.
+proc implement::open_utilization {} {
+    set report [file join [get_property DIRECTORY [current_project]] utilization.rpt]
+    report_utilization -file $report
+    return [utilization [hls_reports::contents $report]]
+}
+
+# The block design as a script that draws it again.
+proc implement::write_script {path} {
+    write_bd_tcl -force $path
+    if {![file exists $path]} {
+        failure::raise "Vivado wrote no [file tail $path]"
+    }
 }

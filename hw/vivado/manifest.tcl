@@ -28,36 +28,49 @@ proc manifest::digests {folder} {
     return $digests
 }
 
-proc manifest::content {folder board clock checked hls_version result repository} {
-    set boards {}
-    foreach name [spec::boards_alike $board] {
-        lappend boards [string_value $name]
+# A JSON list of strings.
+proc manifest::string_list {texts} {
+    set values {}
+    foreach text $texts {
+        lappend values [string_value $text]
     }
-    set utilization {}
-    dict for {resource count} [dict get $result utilization] {
-        dict set utilization $resource [object $count "    "]
+    return "\[[join $values {, }]\]"
+}
+
+# `facts` is what the stages found: board, clock, checked (whether hw/generated/ was compared), missed (the loops that miss
+# the rate), hls_version, slacks, digests; `utilization` is empty where it is not known.
+proc manifest::content {facts utilization repository} {
+    set board [dict get $facts board]
+    set resources {}
+    dict for {resource count} $utilization {
+        dict set resources $resource [object $count "    "]
     }
     return [object [dict create \
         name [string_value [spec::get overlay_name]] \
         build_id [string_value [format %08x [spec::get build_id]]] \
         interface_version [spec::get interface_version] \
-        boards "\[[join $boards {, }]\]" \
+        boards [string_list [spec::boards_alike $board]] \
         part [string_value [dict get [spec::board $board] part]] \
-        clock_mhz $clock \
+        clock_mhz [dict get $facts clock] \
         pixels_per_beat [spec::get pixels_per_beat] \
-        compared_with_weights [expr {$checked ? "true" : "false"}] \
-        tools [object [dict create vivado [string_value [version -short]] hls [string_value $hls_version]] "  "] \
-        slack_ns [object [dict get $result slacks] "  "] \
-        utilization [object $utilization "  "] \
-        sha256 [object [digests $folder] "  "] \
+        compared_with_weights [expr {[dict get $facts checked] ? "true" : "false"}] \
+        rate_missed [string_list [dict get $facts missed]] \
+        tools [object [dict create vivado [string_value [version -short]] \
+            hls [string_value [dict get $facts hls_version]]] "  "] \
+        slack_ns [object [dict get $facts slacks] "  "] \
+        utilization [object $resources "  "] \
+        sha256 [object [dict get $facts digests] "  "] \
         revision [string_value [tools::revision $repository]] \
         date [string_value [clock format [clock seconds] -gmt 1 -format %Y-%m-%dT%H:%M:%SZ]]] ""]
 }
 
+# Whole, or not there.
 proc manifest::write {folder content} {
-    set channel [open [file join $folder manifest.json] w]
+    set path [file join $folder manifest.json]
+    set channel [open $path.tmp w]
     puts $channel $content
     close $channel
+    file rename -force $path.tmp $path
 }
 
 # An empty folder beside the published files, on the same file system, so that publishing is renaming. One that a killed
@@ -70,13 +83,14 @@ proc manifest::stage_folder {target} {
     return $folder
 }
 
-# Move a complete set of files to where users look: the bitstream first, the manifest last. All get the present time:
-# without a manifest, a .hwh older than its .bit is taken for one that was forgotten.
+# Move what a user loads to where users look: the bitstream first, the manifest last. All get the present time: without a
+# manifest, a .hwh older than its .bit is taken for one that was forgotten. The script of an earlier build goes.
 proc manifest::publish {folder target} {
     set name [spec::get overlay_name]
     set published {}
     set now [clock seconds]
-    foreach file [list $name.bit $name.hwh $name.tcl manifest.json] {
+    file delete [file join $target $name.tcl]
+    foreach file [list $name.bit $name.hwh manifest.json] {
         file mtime [file join $folder $file] $now
         file rename -force [file join $folder $file] [file join $target $file]
         lappend published [file join $target $file]

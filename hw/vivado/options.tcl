@@ -2,6 +2,7 @@
 
 namespace eval options {
     variable stages {hls design bitstream}
+    variable flags {allow-rate allow-area trust-generated help}
 }
 
 proc options::usage {boards default_board} {
@@ -14,18 +15,24 @@ proc options::usage {boards default_board} {
         "  --stage STAGE      last stage: [join $stages {, }] (default: bitstream)" \
         "  --out DIR          where the overlay goes (default: overlay/)" \
         "  --model FILE       weights that hw/generated/ was exported from (default: those of pynq_ee)" \
+        "  --allow-rate       build although a loop misses the specified rate; the manifest says so" \
+        "  --allow-area       go on to Vivado although HLS estimates more than the part has" \
         "  --trust-generated  build although hw/generated/ cannot be compared with the weights (no Python here)" \
         "  --help             this text"] \n]
 }
 
-# The arguments as a dict: stage, jobs, out, trust-generated, help, and board and clock where they were given.
+# The arguments as a dict: stage, jobs, out, the flags, and board and clock where they were given.
 proc options::parse {arguments out} {
     variable stages
-    set settings [dict create stage bitstream jobs 4 out $out trust-generated 0 help 0]
+    variable flags
+    set settings [dict create stage bitstream jobs 4 out $out]
+    foreach flag $flags {
+        dict set settings $flag 0
+    }
     while {[llength $arguments]} {
         set arguments [lassign $arguments argument]
         set name [string range $argument 2 end]
-        if {$argument in {--help --trust-generated}} {
+        if {[string match --* $argument] && $name in $flags} {
             dict set settings $name 1
             continue
         }

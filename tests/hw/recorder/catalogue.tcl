@@ -184,6 +184,14 @@ namespace eval catalogue {
             spaces {}
             segments {}
         }
+        xilinx.com:inline_hdl:ilconcat {
+            versions {}
+            parameters {NUM_PORTS {2 {between 1 128}}}
+            interfaces {}
+            pins {{repeat NUM_PORTS In%d in intr 1 1} {dout out intr {$NUM_PORTS} 1}}
+            spaces {}
+            segments {}
+        }
         xilinx.com:ip:axi_intc {
             versions 4.1
             parameters {C_IRQ_CONNECTION {0 {0 1}}}

@@ -117,7 +117,8 @@ def _memory_width(design: Design) -> Iterator[str]:
 
 def _interrupts(design: Design) -> Iterator[str]:
     pins = design["details"]["pins"]
-    concat, controller = _of_ip(design, "xlconcat")[0], _of_ip(design, "axi_intc")[0]
+    concat = (_of_ip(design, "xlconcat") + _of_ip(design, "ilconcat"))[0]
+    controller = _of_ip(design, "axi_intc")[0]
     inputs = [path for path in pins if path.startswith(f"{concat}/In")]
     sources = {_driver(design, path) for path in inputs}
     wanted = {f"{_spec.DMA_NAME}/mm2s_introut", f"{_spec.DMA_NAME}/s2mm_introut", f"{_spec.KERNEL_NAME}/interrupt"}

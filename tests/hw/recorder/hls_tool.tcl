@@ -4,8 +4,9 @@
 #     tclsh hls_tool.tcl --mode hls --tcl SCRIPT      as vitis-run is called
 #
 # The circuit's interface is read from the C++ source: its streams, its registers and their offsets, its pipelined
-# loops. The environment variable RECORDED_HLS holds a dict of overrides: version, fail, interval.<label>,
-# depth.<function>, offset.<register>.
+# loops. A pragma that is not on the list is refused, where the tool would only warn. The environment variable RECORDED_HLS
+# holds a dict of overrides: version, fail, interval.<label>, interval.<function>.<label>, depth.<function>,
+# offset.<register>, area.<resource>, clock.
 
 set overrides [expr {[info exists env(RECORDED_HLS)] ? $env(RECORDED_HLS) : {}}]
 set arguments [lrange $argv 0 end-1]
@@ -25,6 +26,40 @@ proc refuse {message} {
 namespace eval hls {
     variable commands {open_project set_top add_files open_solution set_part create_clock csynth_design export_design}
     variable state {files {} flags {}}
+
+    # Pragmas that the kernel may use, from UG1399.
+    variable pragmas {
+        {inline} {inline off} {dataflow} {unroll} {pipeline II=\d+ style=(?:stp|flp|frp)}
+        {interface axis port=\w+} {interface s_axilite port=\w+(?: offset=\w+)?}
+        {array_partition variable=\w+ complete(?: dim=\d)?} {stream variable=\w+ depth=\w+}
+        {bind_storage variable=\w+ type=fifo impl=(?:srl|lutram|bram)}
+        {bind_op variable=\w+ op=(?:mul|add|sub) impl=(?:fabric|dsp|auto)}
+    }
+
+    # What C synthesis estimates, of what the smallest of the parts has.
+    variable area {BRAM_18K {5 280} DSP {0 220} FF {30210 106400} LUT {21345 53200} URAM {0 0}}
+}
+
+proc hls::check_pragmas {path source} {
+    variable pragmas
+    foreach {match pragma} [regexp -line -all -inline {^ +VITIS\(HLS (.*)\)$} $source] {
+        set known 0
+        foreach pattern $pragmas {
+            if {[regexp "^$pattern\$" $pragma]} { set known 1 }
+        }
+        if {!$known} {
+            refuse "unknown pragma '$pragma' in [file tail $path]"
+        }
+    }
+}
+
+# The name of the module that a function becomes: one in an anonymous namespace has that before its name, of a namespace
+# with a name nothing is left.
+proc hls::module_of {function source} {
+    set before [string range $source 0 [lindex [regexp -line -inline -indices "^void $function\\(" $source] 0 0]]
+    set opened [regexp -line -all {^namespace \{$} $before]
+    set closed [regexp -line -all {^\}  // namespace$} $before]
+    return [expr {$opened > $closed ? "p_anonymous_namespace_$function" : $function}]
 }
 
 # Options with a value in `valued`, without one in `plain`; anything else is the value of `positional`.
@@ -114,13 +149,31 @@ proc hls::csynth_design {} {
     set top [dict get $state top]
     set report [file join [solution] syn report]
     set version [setting version 2022.1]
-    write [file join $report ${top}_csynth.xml] \
-        "<profile><ReportVersion><Version>$version</Version></ReportVersion></profile>"
+    variable area
+    set used ""
+    set available ""
+    dict for {resource counts} $area {
+        append used "<$resource>[setting area.$resource [lindex $counts 0]]</$resource>\n"
+        append available "<$resource>[lindex $counts 1]</$resource>\n"
+    }
+    set period [dict get $state create_clock-period]
+    write [file join $report ${top}_csynth.xml] "<profile>
+<ReportVersion><Version>$version</Version></ReportVersion>
+<UserAssignments><unit>ns</unit><TargetClockPeriod>$period</TargetClockPeriod></UserAssignments>
+<PerformanceEstimates><PipelineType>no</PipelineType><SummaryOfTimingAnalysis><unit>ns</unit>
+<EstimatedClockPeriod>[setting clock [expr {0.73 * $period}]]</EstimatedClockPeriod></SummaryOfTimingAnalysis>
+</PerformanceEstimates>
+<AreaEstimates><Resources>$used</Resources><AvailableResources>$available</AvailableResources></AreaEstimates>
+</profile>"
+    foreach header [glob -nocomplain [file join [file dirname [lindex [dict get $state files] 0]] *.h]] {
+        check_pragmas $header [text $header]
+    }
     # A loop that is not unrolled is left in the circuit; each is in a module behind that of its function, and that has a
     # report of its own.
     set loop {^\s*(\w+):\n(?:[^\n;]*\n)?\s*(?:for|while) [^\n]*\{\n(?:[^\n]*\m(pipeline|unroll)\M(?: II=(\d+))?)?}
     foreach file [dict get $state files] {
         set source [text $file]
+        check_pragmas $file $source
         set start 0
         while {[regexp -line -indices -start $start $loop $source found]} {
             lassign $found begin end
@@ -129,10 +182,11 @@ proc hls::csynth_design {} {
             if {$kind eq "unroll"} continue
             set function [lindex [regexp -line -all -inline {^void (\w+)\(} [string range $source 0 $begin]] end]
             set interval [setting interval.$label [expr {$kind eq "pipeline" ? $interval : "none"}]]
+            set interval [setting interval.$function.$label $interval]
             set depth [setting depth.$function 3]
             set pipelined "<PipelineII>$interval</PipelineII><PipelineDepth>$depth</PipelineDepth>"
             if {$interval eq "none"} { set pipelined "" }
-            set module ${function}_Pipeline_$label
+            set module [module_of $function $source]_Pipeline_$label
             write [file join $report ${module}_csynth.xml] "<profile>
 <UserAssignments><TopModelName>$module</TopModelName></UserAssignments>
 <PerformanceEstimates><SummaryOfLoopLatency><$label><Name>$label</Name>

@@ -3,8 +3,9 @@
 #     tclsh record.tcl [--design FILE] [--set NAME VALUE ...] SCRIPT [arguments of the script]
 #
 # --design writes the block design as JSON when the script ends well. --set overrides what the recorded Vivado answers:
-# version, setup, hold, pulse_width, status.synth_1, status.impl_1, versions.<ip>, .. With wait_raises 1, wait_on_run
-# raises when its run has failed.
+# version, setup, hold, pulse_width, status.synth_1, status.impl_1, versions.<ip>, .. With hidden.<ip> 1 the catalogue
+# shows an IP only when asked for all, and with locked.<ip> 1 no cell can be made of it. With wait_raises 1, wait_on_run
+# raises when its run has failed; with bd_tcl 0 write_bd_tcl does.
 #
 # The script runs in an interpreter of its own that has the commands of Tcl 8.5 and those that are recorded. Anything
 # else is an invalid command there, as it is in Vivado.

@@ -137,9 +137,10 @@ proc vivado::update_ip_catalog {} {
 
 proc vivado::get_ipdefs {args} {
     variable ips
-    lassign [arguments get_ipdefs $args {-all 0 -quiet 0} 1] - pattern
+    lassign [arguments get_ipdefs $args {-all 0 -quiet 0} 1] options pattern
     set found {}
     dict for {vln ip} $ips {
+        if {[setting hidden.[lindex [split $vln :] 2] 0] && ![dict exists $options -all]} continue
         foreach version [setting versions.[lindex [split $vln :] 2] [dict get $ip versions]] {
             if {[string match $pattern $vln:$version]} {
                 lappend found "ipdef:$vln:$version"
@@ -251,9 +252,11 @@ proc vivado::create_bd_cell {args} {
     variable configs
     change
     lassign [arguments create_bd_cell $args {-type 1 -vlnv 1} 1] options name
-    require {[dict get $options -type] eq "ip"} "only cells of type ip are on the list"
     set vlnv [dict get $options -vlnv]
-    require {[llength [get_ipdefs $vlnv]] == 1} "the catalogue has no $vlnv"
+    set type [expr {[string match xilinx.com:inline_hdl:* $vlnv] ? "inline_hdl" : "ip"}]
+    require {[dict get $options -type] eq $type} "$vlnv is a cell of type $type, not [dict get $options -type]"
+    require {[llength [get_ipdefs -all $vlnv]] == 1} "the catalogue has no $vlnv"
+    require {![setting locked.[lindex [split $vlnv :] 2] 0]} "$vlnv is retired"
     require {![dict exists $cells $name]} "cell $name exists"
     dict set cells $name $vlnv
     dict set configs $name {}
@@ -605,6 +608,8 @@ proc vivado::report_timing_summary {args} {
 
 proc vivado::report_utilization {args} {
     variable part
+    variable state
+    require {[dict exists $state opened]} "no design is open"
     lassign [arguments report_utilization $args {-file 1} 0] options
     set block [expr {[string match xc7* $part] ? "Slice" : "CLB"}]
     set rows [list \
@@ -648,5 +653,6 @@ proc vivado::write_bitstream {args} {
 
 proc vivado::write_bd_tcl {args} {
     lassign [arguments write_bd_tcl $args {-force 0} 1] - path
+    require {[setting bd_tcl 1]} "write_bd_tcl: the recorded failure"
     write_text $path "# block design"
 }

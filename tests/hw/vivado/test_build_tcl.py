@@ -94,7 +94,7 @@ PROCESSOR = "vivado/processing_system.tcl"
          "c_sg_length_width of the DMA is 14, not 26"),
         (DESIGN, "CONFIG.c_include_sg 0", "CONFIG.c_include_sg 1", "interface axi_dma/M_AXI_SG is connected 0"),
         (DESIGN, "    drive $kernel/interrupt interrupt_concat/In2\n", "", "the interrupts are"),
-        (DESIGN, "CONFIG.NUM_PORTS 3", "CONFIG.NUM_PORTS 4", "pin interrupt_concat/In3 is connected 0"),
+        (DESIGN, "interrupt_concat 3", "interrupt_concat 4", "pin interrupt_concat/In3 is connected 0"),
         (DESIGN, "    drive interrupt_controller/irq processing_system/[dict get $family interrupt]\n", "",
          "the processor's interrupts"),
         (DESIGN, "$dma/S_AXI_LITE [dict get $addresses dma_address]",
@@ -210,6 +210,7 @@ def test_one_command_publishes_an_overlay_and_its_manifest(checkout):
         "clock_mhz": 100.0,
         "pixels_per_beat": 8,
         "compared_with_weights": True,
+        "rate_missed": [],
         "tools": {"vivado": "2022.1", "hls": "2022.1"},
         "slack_ns": {"setup": 1.234, "hold": 0.045, "pulse_width": 0.0},
         "utilization": {
@@ -390,6 +391,28 @@ def test_newer_versions_of_the_other_ips_are_taken(shared):
     assert run.design["cells"]["interrupt_controller"]["vlnv"] == "xilinx.com:ip:axi_intc:4.10"
 
 
+def test_an_ip_that_the_catalogue_hides_is_taken_all_the_same(shared):
+    run = shared.build("--board", "pynq-z2", "--stage", "design", compare=False, vivado={"hidden.xlconcat": "1"})
+    assert (run.status, run.errors.splitlines()[1:]) == (0, [])
+    assert run.design["cells"]["interrupt_concat"]["vlnv"] == "xilinx.com:ip:xlconcat:2.1"
+
+
+@pytest.mark.parametrize("retired", [{"versions.xlconcat": ""}, {"hidden.xlconcat": "1", "locked.xlconcat": "1"}])
+def test_a_retired_concat_gives_way_to_its_successor(shared, retired):
+    run = shared.build(
+        "--board", "pynq-z2", "--stage", "design", compare=False, vivado=retired | {"versions.ilconcat": "1.0"}
+    )
+    assert run.status == 0
+    assert "warning: this Vivado has no xlconcat any more; pynq does not find the interrupts" in run.errors
+    assert run.design["cells"]["interrupt_concat"]["vlnv"] == "xilinx.com:inline_hdl:ilconcat:1.0"
+    assert design_rules.violations(run.design, Spec(), BOARDS["pynq-z2"]) == []
+
+
+def test_without_any_concat_the_build_says_which(shared):
+    error = shared.build("--stage", "design", compare=False, vivado={"versions.xlconcat": ""}).error
+    assert "no IP xilinx.com:ip:xlconcat, and no ilconcat in its place" in error
+
+
 def test_a_failed_hls_run_names_its_log(shared):
     error = shared.build("--stage", "hls", compare=False, hls={"fail": "1"}).error
     log = re.search(r"HLS failed: .*the recorded failure \(log: (.*)\)", error)
@@ -422,7 +445,78 @@ DRAIN = "drain"
 @pytest.mark.parametrize("loop", sorted(pipelined_loops() - {DRAIN}))
 def test_a_loop_that_misses_its_rate_is_named(shared, loop, interval, message):
     error = shared.build("--stage", "hls", compare=False, hls={f"interval.{loop}": interval}).error
-    assert f"loop {loop} {message}" in error
+    assert re.search(rf"loop {loop} of \w+ \(\w+\.cpp\) {message} \(\w+_csynth\.xml\)", error)
+
+
+#: Two loops of two files, one of them in an anonymous namespace, that miss the rate.
+MISSED = {"interval.unframe.each_beat": "2", "interval.branch.each_step": "4"}
+SENTENCES = [
+    "loop each_step of branch (branch.cpp) runs every 4 clocks (branch_Pipeline_each_step_csynth.xml)",
+    "loop each_beat of unframe (first_exit.cpp) runs every 2 clocks"
+    " (p_anonymous_namespace_unframe_Pipeline_each_beat_csynth.xml)",
+]
+
+
+def test_all_loops_that_miss_their_rate_are_named_at_once(shared):
+    error = shared.build("--stage", "hls", compare=False, hls=MISSED).error
+    assert f"and 2 of 8 loops miss it: {'; '.join(SENTENCES)}. --allow-rate builds all the same" in error
+
+
+def test_an_overlay_that_misses_its_rate_by_wish_says_so(shared, tmp_path):
+    run = shared.build("--allow-rate", "--out", str(tmp_path), compare=False, hls=MISSED)
+    assert run.status == 0
+    warnings = [f"warning: {one}: the circuit is slower than specified (--allow-rate)" for one in SENTENCES]
+    assert run.errors.splitlines()[1:] == warnings
+    assert json.loads((tmp_path / "manifest.json").read_text())["rate_missed"] == SENTENCES
+
+
+@pytest.mark.parametrize(
+    ("area", "message"),
+    [
+        (
+            {"area.LUT": "60000"},
+            "HLS estimates 60000 LUT, the part has 53200: `pynq-ee export MODEL --pixels-per-beat 4",
+        ),
+        ({"area.DSP": "300"}, "HLS estimates 300 DSP, the part has 220"),
+        ({"area.BRAM_18K": "281"}, "HLS estimates 281 BRAM_18K, the part has 280"),
+    ],
+)
+def test_a_circuit_that_does_not_fit_ends_the_build_before_vivado(checkout, area, message):
+    error = checkout.build(compare=False, hls=area).error
+    assert message in error and "--allow-area goes on to Vivado all the same" in error
+    assert not (checkout.root / "hw" / "build" / "pynq-z2" / "vivado").exists()
+    run = checkout.build("--allow-area", "--stage", "hls", compare=False, hls=area)
+    assert run.status == 0 and "(--allow-area)" in run.errors
+
+
+def test_the_narrow_circuit_that_does_not_fit_is_not_told_to_become_narrow(tmp_path):
+    run = Checkout(tmp_path, Spec(pixels_per_beat=4)).build("--stage", "hls", compare=False, hls={"area.LUT": "60000"})
+    assert "fewer channels or narrower weights" in run.error and "pixels-per-beat" not in run.error
+
+
+@pytest.mark.parametrize(
+    ("hls", "warning"),
+    [
+        (
+            {"area.LUT": "50000"},
+            "warning: HLS estimates 50000 of 53200 LUT: timing will be hard to meet; `pynq-ee export",
+        ),
+        ({"area.DSP": "3"}, "warning: HLS makes 3 DSPs of products that are bound to look-up tables"),
+        ({"clock": "11.2"}, "warning: HLS estimates a clock of 11.2 ns, 10.000 ns are asked for"),
+        ({"area.LUT": "?"}, "warning: the reports tell no area"),
+    ],
+)
+def test_what_c_synthesis_estimates_badly_is_a_warning(shared, hls, warning):
+    run = shared.build("--stage", "hls", compare=False, hls=hls)
+    assert run.status == 0
+    (line,) = run.errors.splitlines()[1:]
+    assert line.startswith(warning)
+
+
+def test_a_pragma_that_the_hls_tool_does_not_know_is_noticed(checkout):
+    checkout.edit("hls/arithmetic.h", "impl=fabric", "impl=fabrics")
+    error = checkout.build("--stage", "hls", compare=False).error
+    assert "unknown pragma 'bind_op variable=result op=mul impl=fabrics' in arithmetic.h" in error
 
 
 @pytest.mark.parametrize(("interval", "message"), [("2", "runs every 2 clocks"), ("none", "runs unpipelined")])
@@ -463,12 +557,31 @@ def test_a_pipeline_whose_depth_the_reports_do_not_tell_is_a_warning(shared):
         ({"status.impl_1": "place_design ERROR"}, "impl_1 ended with 'place_design ERROR' (log: "),
         ({"hwh": "0"}, "Vivado left no first_exit_design.hwh"),
         ({"bitstream": "0"}, "Vivado wrote no first_exit.bit"),
-        ({"utilization": "| Site Type | Used | Available |"}, "the utilization report has no row for LUT"),
     ],
 )
 def test_a_failed_implementation_publishes_nothing(shared, tmp_path, vivado, message):
     assert message in shared.build("--out", str(tmp_path / "out"), compare=False, vivado=vivado).error
     assert published(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize(
+    ("vivado", "warning", "lost"),
+    [
+        ({"utilization": "| Site Type | Used | Available |"},
+         "warning: the manifest goes without the utilization: the utilization report has no row for LUT", None),
+        ({"bd_tcl": "0"}, "warning: the overlay goes without first_exit.tcl: ", "first_exit.tcl"),
+    ],
+)  # fmt: skip
+def test_what_only_tells_more_of_an_overlay_is_a_warning_where_it_fails(checkout, vivado, warning, lost):
+    assert checkout.build(compare=False).status == 0
+    run = checkout.build(compare=False, vivado=vivado)
+    assert run.status == 0
+    (line,) = run.errors.splitlines()[1:]
+    assert line.startswith(warning)
+    assert published(checkout.overlay) == [name for name in PUBLISHED if name != lost]
+    manifest = json.loads((checkout.overlay / "manifest.json").read_text())
+    digest = hashlib.sha256((checkout.overlay / "first_exit.bit").read_bytes()).hexdigest()
+    assert (manifest["sha256"]["first_exit.bit"], bool(manifest["utilization"])) == (digest, bool(lost))
 
 
 @pytest.mark.parametrize(("run", "step"), [("synth_1", "synth_design"), ("impl_1", "place_design")])
@@ -564,6 +677,10 @@ def test_loops_are_read_from_both_forms_of_report():
         ("fabric_trunk_s", "trunk"),
         ("unframe_Pipeline_drain", "unframe"),
         ("frame", "frame"),
+        ("p_anonymous_namespace_frame_Pipeline_each_beat", "frame"),
+        ("p_anonymous_namespace_unframe", "unframe"),
+        ("p_anonymous_namespace_unframe_Pipeline_drain", "unframe"),
+        ("p_anonymous_namespace_other_frame", "{}"),
         ("trunk_helper", "{}"),
         ("other", "{}"),
     ],
