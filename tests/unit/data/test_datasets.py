@@ -96,12 +96,28 @@ def test_without_mnist_the_sample_serves(sample: Digits, monkeypatch: pytest.Mon
 # Splits of a made-up one ---------------------------------------------------------------------------------------------
 
 
-def test_validation_is_the_first_of_each_class_in_order_of_the_classes(small_mnist: tuple) -> None:
+def test_validation_is_the_first_of_each_class_shuffled(small_mnist: tuple) -> None:
     _, train, _ = small_mnist
-    rows = [row for digit in range(10) for row in np.flatnonzero(train.labels == digit)[:2]]
+    rows = {row for digit in range(10) for row in np.flatnonzero(train.labels == digit)[:2]}
     validation = datasets.load("validation")
-    assert np.array_equal(validation.images, train.images[rows])
-    assert validation.labels.tolist() == [digit for digit in range(10) for _ in range(2)]
+    of_pixels = {image.tobytes(): row for row, image in enumerate(train.images)}
+    found = [of_pixels[image.tobytes()] for image in validation.images]
+    assert set(found) == rows and len(found) == len(rows)
+    assert np.array_equal(validation.labels, train.labels[found])
+    assert validation.labels.tolist() != sorted(validation.labels)
+
+
+def test_the_first_hundred_of_the_sample_are_of_every_class_and_always_the_same(sample: Digits) -> None:
+    assert set(sample.labels[:100]) == set(range(10))
+    assert sample.labels[:8].tolist() == [0, 7, 9, 9, 1, 5, 2, 4]
+    assert np.array_equal(datasets.load("sample").images, sample.images)
+
+
+@pytest.mark.parametrize(
+    ("source", "chosen"), [("MNIST validation", True), (datasets.SAMPLE_SOURCE, True), ("MNIST test", False)]
+)
+def test_which_images_flatter_the_thresholds_is_known(source: str, chosen: bool) -> None:
+    assert datasets.thresholds_chosen_on(Digits(np.zeros((1, 28, 28), np.uint8), np.zeros(1, int), source)) == chosen
 
 
 def test_train_is_the_rest_in_the_order_of_the_file(small_mnist: tuple) -> None:
