@@ -18,6 +18,10 @@ class InputError(PynqEEError, ValueError):
     """An argument that cannot be worked with: shape, type, range, an unreadable image."""
 
 
+class InputWarning(UserWarning):
+    """An image that does not look like one digit of white ink on black; the message says what was seen."""
+
+
 class ModelFileError(PynqEEError):
     """A model file that is missing, damaged, or of another format version."""
 

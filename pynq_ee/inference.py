@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from pynq_ee import exits
 from pynq_ee.data import batches
-from pynq_ee.data.images import SHAPE, to_images
+from pynq_ee.data.images import in_parts, to_images
 from pynq_ee.driver import bitfiles
 from pynq_ee.driver.accelerator import Accelerator
 from pynq_ee.driver.pipeline import Pipeline, Turns
@@ -161,7 +161,7 @@ class EarlyExitInference:
         return self._accelerator
 
     def classify(
-        self, images: Any, *, unit_floats: bool = False, fit: bool = False, invert: bool = False
+        self, images: Any, *, unit_floats: bool = False, fit: bool = False, invert: bool | None = None
     ) -> Prediction:
         """Classify one image or many.
 
@@ -183,7 +183,7 @@ class EarlyExitInference:
             return concatenate(list(self._predict(batches.split(batch, self._capacity()))))
 
     async def classify_async(
-        self, images: Any, *, unit_floats: bool = False, fit: bool = False, invert: bool = False
+        self, images: Any, *, unit_floats: bool = False, fit: bool = False, invert: bool | None = None
     ) -> Prediction:
         """Classify one image or many, letting other tasks of the event loop run while the fabric works.
 
@@ -226,7 +226,7 @@ class EarlyExitInference:
         overlap: bool = True,
         unit_floats: bool = False,
         fit: bool = False,
-        invert: bool = False,
+        invert: bool | None = None,
     ) -> Iterator[Prediction]:
         """Classify images as they come, in order, with bounded memory.
 
@@ -252,9 +252,7 @@ class EarlyExitInference:
         capacity = self._capacity()
         if whole_number("batch", batch, least=1) > capacity:
             raise InputError(f"batch is {batch}; it must be 1 to {capacity} (images_per_transfer)")
-        if isinstance(images, np.ndarray) and images.ndim == len(SHAPE) + 1:
-            images = batches.split(images, batch)
-        ready = (to_images(item, unit_floats=unit_floats, fit=fit, invert=invert) for item in images)
+        ready = (to_images(item, unit_floats=unit_floats, fit=fit, invert=invert) for item in in_parts(images, batch))
         chunks = self._give_way(batches.gather(ready, batch))
         if overlap:
             return self._predict(chunks)

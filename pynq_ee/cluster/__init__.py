@@ -52,7 +52,7 @@ from pynq_ee.cluster.board import Board
 from pynq_ee.cluster.sharing import LOOK_SECONDS, Future, Images, Sharing
 from pynq_ee.cluster.workers import connect
 from pynq_ee.data import batches
-from pynq_ee.data.images import to_images
+from pynq_ee.data.images import in_parts, to_images
 from pynq_ee.errors import DeviceError, InputError
 from pynq_ee.network import weights
 from pynq_ee.network.weights import Model
@@ -135,7 +135,7 @@ class Cluster:
         """The boards so far, those that are lost included."""
         return [board for board in self._boards.values() if board.live or board.lost]
 
-    def classify(self, images: Any, *, batch: int = 256, **reading: bool) -> Prediction:
+    def classify(self, images: Any, *, batch: int = 256, **reading: Any) -> Prediction:
         """Classify one image or many; parameters and errors are those of :meth:`stream`.
 
         ``device`` of the result names every board that had a part in it; ``seconds`` sums their times, which overlap.
@@ -143,7 +143,7 @@ class Cluster:
         parts = list(self.stream([to_images(images, **reading)], batch=batch))
         return replace(concatenate(parts), device=", ".join(sorted({part.device for part in parts})))
 
-    def stream(self, images: Iterable[Any], *, batch: int = 256, **reading: bool) -> Iterator[Prediction]:
+    def stream(self, images: Iterable[Any], *, batch: int = 256, **reading: Any) -> Iterator[Prediction]:
         """Classify images as they come, in order, with bounded memory.
 
         Parameters
@@ -173,7 +173,7 @@ class Cluster:
         return (prediction for _, prediction in self._run(images, batch, reading, ordered=True))
 
     def as_completed(
-        self, images: Iterable[Any], *, batch: int = 256, **reading: bool
+        self, images: Iterable[Any], *, batch: int = 256, **reading: Any
     ) -> Iterator[tuple[range, Prediction]]:
         """As :meth:`stream`, but each batch as soon as it is there, with its images' positions in the input."""
         return self._run(images, batch, reading, ordered=False)
@@ -196,14 +196,14 @@ class Cluster:
         self.close()
 
     def _run(
-        self, images: Iterable[Any], batch: int, reading: dict[str, bool], ordered: bool
+        self, images: Iterable[Any], batch: int, reading: dict[str, Any], ordered: bool
     ) -> Iterator[tuple[range, Prediction]]:
         """Refuse what can be refused at once, and leave the rest to :class:`Sharing`."""
         if self._closed:
             raise DeviceError("this Cluster is closed; make another one")
         if batch < 1:
             raise InputError(f"batch is {batch}; it must be 1 at least")
-        source = batches.gather((to_images(item, **reading) for item in images), batch)
+        source = batches.gather((to_images(item, **reading) for item in in_parts(images, batch)), batch)
         return Sharing(self._look, self._send, self._reasons, self.in_flight).run(source, ordered)
 
     def _look(self) -> tuple[list[Board], list[Future[None]]]:

@@ -10,15 +10,22 @@ HELP = "classify picture files"
 EXAMPLES = """\
   pynq-ee classify seven.png                       on the board
   pynq-ee classify --device sim *.png              on the simulated board
-  pynq-ee classify --fit --invert photo.jpg        any size, dark ink on paper
+  pynq-ee classify --fit photo.jpg                 any size, on any even or unevenly lit paper
+  pynq-ee classify --invert seven.png              28 x 28, dark ink on white
   pynq-ee classify --threshold 0.2 --json *.png    fewer early exits, for a program to read"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("files", nargs="+", metavar="FILE", help="a picture of one digit")
-    parser.add_argument("--fit", action="store_true", help="scale and centre the ink as MNIST was made")
-    parser.add_argument("--invert", action="store_true", help="the pictures are dark ink on a light ground")
+    parser.add_argument(
+        "--fit", action="store_true", help="find the ink on its paper, scale and centre it as MNIST was made"
+    )
+    parser.add_argument(
+        "--invert",
+        action=argparse.BooleanOptionalAction,
+        help="the pictures are dark ink on a light ground, or are not (default: with --fit what is seen, else not)",
+    )
     add_device_options(parser)
     add_json_option(parser)
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import io
 import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from pynq_ee import __version__
 from pynq_ee.commands.common import check_outputs
-from pynq_ee.errors import PynqEEError
+from pynq_ee.errors import InputWarning, PynqEEError
 
 #: Subcommands in the order in which a user meets them.
 COMMANDS = (
@@ -55,6 +58,23 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@contextlib.contextmanager
+def _told_warnings(command: str) -> Iterator[None]:
+    """Within, a warning of an image is a line on standard error, each one, without the place in the code."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", InputWarning)
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if issubclass(category, InputWarning):
+                print(f"pynq-ee {command}: warning: {message}", file=sys.stderr)
+            else:
+                usual(message, category, *place, **more)
+
+        warnings.showwarning = show
+        yield
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command, once it is known that its files can be written.
 
@@ -66,7 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if outputs := getattr(args, "outputs", None):
             check_outputs(outputs(args))
-        status = int(args.run(args))
+        with _told_warnings(args.command):
+            status = int(args.run(args))
         sys.stdout.flush()
         return status
     except BrokenPipeError:  # the reader of a pipe (head, less) has seen enough

@@ -28,7 +28,7 @@ _PICTURE, _GAP = 112, 8
 _NO_WIDGETS = """The pad needs the package <i>ipywidgets</i>, which is not here: <code>python3 -m pip install
 ipywidgets</code>, then restart the kernel and reload the page. Without it, draw in another program, black on white, and
 look at the file:<br>
-<code>image = to_images("digit.png", fit=True, invert=True)[0]</code>, with <code>to_images</code> of
+<code>image = to_images("digit.png", fit=True)[0]</code>, with <code>to_images</code> of
 <code>pynq_ee.data.images</code><br>
 <code>Image(draw.picture(draw.look(network, image), "mine.png"))</code>"""
 

@@ -176,8 +176,8 @@ def test_floats_are_taken_only_when_told_so(network, images):
     [
         np.zeros((0, 28, 28), np.uint8),
         np.zeros((2, 28, 27), np.uint8),
-        np.zeros((2, 1, 28, 28), np.uint8),
-        np.zeros((2, 28, 28), np.int32),
+        np.zeros((2, 784), np.uint8),
+        np.full((2, 28, 28), -1, np.int32),
         np.full((2, 28, 28), np.nan),
         [],
         None,
