@@ -29,17 +29,17 @@ NOTEBOOKS = ["*.ipynb"]
 # Folders of the repository that are packages when installed.
 FOLDERS = {"pynq_ee.hw": "hw", "pynq_ee.overlay_files": "overlay", "pynq_ee.notebook_files": "notebooks"}
 
-# The native remainder. Optional: where it cannot be compiled, the NumPy one does its work. On a 32-bit ARM board NEON
-# is not in the default flags, and GCC uses it for floats only with leave to treat denormals as zeros, as that unit
-# does. A test compiles with these very flags for the boards' processors.
-NATIVE_FLAGS = ["-std=c++17", "-O3", "-fvisibility=hidden"]
-NEON_FLAGS = ["-mfpu=neon", "-funsafe-math-optimizations"]
+# The native engine. Optional: where it cannot be compiled, the NumPy one does its work. On a 32-bit ARM board NEON is
+# not in the default flags. A test compiles with these very flags for the boards' processors.
+NATIVE_FLAGS = ["-std=c++17", "-O3", "-fvisibility=hidden", "-pthread"]
+NEON_FLAGS = ["-mfpu=neon"]
 TARGET = sysconfig.get_config_var("MULTIARCH") or ""
 NATIVE = Extension(
     "pynq_ee.remainder._native",
     ["pynq_ee/remainder/native.cpp"],
-    depends=["pynq_ee/remainder/native_engine.h", "pynq_ee/remainder/native_kernels.h"],
+    depends=[str(path.relative_to(ROOT)) for path in (ROOT / "pynq_ee" / "remainder").rglob("*.h")],
     extra_compile_args=[*NATIVE_FLAGS, *(NEON_FLAGS if TARGET.startswith("arm-") else [])],
+    extra_link_args=["-pthread"],
     language="c++",
     optional=True,
 )

@@ -118,9 +118,8 @@ class EarlyExitInference:
         self.remainder = remainder or default_engine()
         self._stages = software_exits(self.remainder, self.model)
         self._takes_packed = self.remainder in TAKES_PACKED
-        self._scale = np.float32(2.0**self.model.logit_exponent)
-        self._decide_first = decider(self.remainder, float(self._scale))
-        self._decide_later = decider(self.remainder)
+        self._scales = [np.float32(2.0**exponent) for exponent in self.model.logit_exponents]
+        self._deciders = [decider(self.remainder, exponent) for exponent in self.model.logit_exponents]
         self.trace: Trace | None = None
         self._turns = Turns()
         self._own_device, self.device = _open_device(device, self.model)
@@ -267,10 +266,11 @@ class EarlyExitInference:
         def use(number: int, chunk: npt.NDArray[np.uint8], results: Results) -> int:
             nonlocal position
             rows = slice(position, position + len(chunk))
-            outputs[rows, 0] = self._scaled(results)
+            outputs[rows, 0] = results.logits * self._scales[0]
             hidden = self._features(results, chunk, np.arange(len(chunk)))
             for exit_number, stage in enumerate(self._stages, start=1):
-                hidden, outputs[rows, exit_number] = stage(hidden)
+                hidden, logits = stage(hidden)
+                outputs[rows, exit_number] = logits * self._scales[exit_number]
             position += len(chunk)
             return position
 
@@ -363,8 +363,8 @@ class EarlyExitInference:
         """Apply the exit policy to one chunk, computing each software exit only for what reaches it."""
         threshold = self._threshold
         with watch.stage("entropy", number):
-            logits = self._scaled(results)
-            labels, entropy, leaves = self._decide_first(results.logits, threshold[0])
+            logits = results.logits * self._scales[0]
+            labels, entropy, leaves = self._deciders[0](results.logits, threshold[0])
             undecided = (~leaves).nonzero()[0]
         taken = np.empty(len(chunk), np.int64)
         taken.fill(1)
@@ -374,9 +374,10 @@ class EarlyExitInference:
                 for exit_number, stage in enumerate(self._stages, start=2):
                     hidden, exit_logits = stage(hidden)
                     taken[undecided] = exit_number
-                    logits[undecided] = exit_logits
+                    logits[undecided] = exit_logits * self._scales[exit_number - 1]
                     last = exit_number == self.model.exits
-                    decision = self._decide_later(exit_logits, math.inf if last else threshold[exit_number - 1])
+                    decide = self._deciders[exit_number - 1]
+                    decision = decide(exit_logits, math.inf if last else threshold[exit_number - 1])
                     labels[undecided], entropy[undecided] = decision.labels, decision.entropy
                     undecided, hidden = undecided[~decision.leaves], hidden[~decision.leaves]
                     if not len(undecided):
@@ -390,9 +391,6 @@ class EarlyExitInference:
             watch.lap(),
             self._accelerator.fabric_clocks(len(chunk)),
         )
-
-    def _scaled(self, results: Results) -> npt.NDArray[np.float32]:
-        return results.logits * self._scale
 
     def _features(
         self, results: Results, chunk: npt.NDArray[np.uint8], rows: npt.NDArray[np.intp]

@@ -6,10 +6,13 @@ import numpy as np
 
 from pynq_ee.network import spec as _spec
 from pynq_ee.network.spec import REMAINDER_LAYERS, FabricLayer, Spec
-from pynq_ee.network.weights import LayerWeights, Model, RemainderWeights, remainder_layers
+from pynq_ee.network.weights import LayerWeights, Model, remainder_layers
 
 #: Shifts by layer and by width of its weights that spread random outputs over most of their range.
 _SHIFTS = {"trunk": {2: 5, 4: 8}, "branch": {2: 2, 4: 5}, "classifier": {2: 1, 4: 3}}
+
+#: Largest weight and shift of the remainder's layers to the same end.
+_REMAINDER = {"conv": (40, 6), "exit2": (127, 8), "fc1": (127, 10), "fc2": (127, 9), "fc3": (127, 7)}
 
 #: Every fabric that a hardware developer can choose, but for the channels: the extremes of those.
 SPECS = [
@@ -32,8 +35,8 @@ def random_model(
         spec,
         {layer.name: random_layer(random, layer) for layer in spec.layers},
         feature_exponent=-3,
-        logit_exponent=-6,
-        remainder={name: _remainder_layer(random, name) for name in remainder_layers(network)},
+        logit_exponents=(-6,) + (-8,) * (_spec.network_exits(network) - 1),
+        remainder={name: remainder_layer(random, name) for name in remainder_layers(network)},
         thresholds=(thresholds,) * (_spec.network_exits(network) - 1),
         metadata={"seed": seed, "made": "at random"},
     )
@@ -53,17 +56,23 @@ def random_layer(random: np.random.Generator, layer: FabricLayer) -> LayerWeight
     )
 
 
-def _remainder_layer(random: np.random.Generator, name: str) -> RemainderWeights:
-    shape = REMAINDER_LAYERS[name].weight_shape
-    gain = np.sqrt(2 / np.prod(shape[1:]))  # He's: what goes through many layers neither vanishes nor explodes
-    return RemainderWeights(
-        (random.normal(size=shape) * gain).astype(np.float32), (random.normal(size=shape[:1]) * 0.1).astype(np.float32)
+def remainder_layer(random: np.random.Generator, name: str) -> LayerWeights:
+    """Legal weights of one layer of the remainder; the channels of a hidden one have shifts of their own."""
+    shape = REMAINDER_LAYERS[name]
+    largest, shift = _REMAINDER[name]
+    shifts = np.full(shape.outputs, shift)
+    if shape.relu:
+        shifts = shifts + random.integers(-1, 2, shape.outputs)
+    return LayerWeights(
+        random.integers(-largest, largest + 1, shape.weight_shape).astype(np.int8),
+        random.integers(-(2 << shift), (2 << shift) + 1, shape.outputs).astype(np.int32),
+        shifts.astype(np.uint8),
     )
 
 
 def same_model(one: Model, other: Model) -> bool:
-    """Whether two models are equal in everything, the remainder's floats bit for bit."""
-    plain = ("network", "spec", "feature_exponent", "logit_exponent", "thresholds", "metadata")
+    """Whether two models are equal in everything, bit for bit."""
+    plain = ("network", "spec", "feature_exponent", "logit_exponents", "thresholds", "metadata")
     return all(getattr(one, name) == getattr(other, name) for name in plain) and all(
         _same_layers(getattr(one, part), getattr(other, part)) for part in ("fabric", "remainder")
     )

@@ -1,4 +1,4 @@
-"""``pynq-ee export``: a checkpoint as a model file, a model as the generated headers of the hardware."""
+"""``pynq-ee export``: a checkpoint or an old file as a model file, a model as the hardware's generated headers."""
 
 from __future__ import annotations
 
@@ -7,18 +7,23 @@ import dataclasses
 from pathlib import Path
 
 from pynq_ee.commands.common import Output, OutputFolder
+from pynq_ee.data import datasets
 from pynq_ee.errors import InputError, ToolError
 from pynq_ee.generate import constants
-from pynq_ee.network import spec, weights
+from pynq_ee.network import float_model, post_training, spec, weights
 
 HELP = "turn a checkpoint into a model file and the hardware's generated headers"
 EXAMPLES = """\
   pynq-ee export two.pt --output two.npz                       a checkpoint as a model file
   pynq-ee export two.pt --output two.npz --generated hw/generated
+  pynq-ee export old.npz --output new.npz                      a file whose remainder is in floating point: convert it
   pynq-ee export lenet5-2exit --generated hw/generated         a shipped model's headers
   pynq-ee export lenet5-2exit --pixels-per-beat 4 --output narrow.npz --generated build/narrow
 
 After an export to hw/generated the bitstream is another one: rebuild it with hw/build.tcl."""
+
+#: Of the validation images every fifth shows what activations there are: a thousand.
+CALIBRATION_STEP = 5
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +46,13 @@ def run(args: argparse.Namespace) -> int:
     """Export what was asked for."""
     if not (args.output or args.generated):
         raise InputError("nothing to write: give --output, --generated, or both")
-    model = _from_checkpoint(Path(args.source)) if args.source.endswith(".pt") else weights.load(args.source)
+    trained = _from_checkpoint(Path(args.source)) if args.source.endswith(".pt") else float_model.load(args.source)
+    if trained is None:
+        model = weights.load(args.source)
+    else:
+        digits = datasets.calibration()
+        model = post_training.quantize(trained, digits.images[::CALIBRATION_STEP])
+        print(f"the remainder is in integers, its scales calibrated on {digits.source}")
     if args.pixels_per_beat:
         changed: spec.Spec = dataclasses.replace(model.spec, pixels_per_beat=args.pixels_per_beat)
         model = dataclasses.replace(model, spec=changed)
@@ -56,12 +67,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _from_checkpoint(path: Path) -> weights.Model:
+def _from_checkpoint(path: Path) -> float_model.FloatModel:
     try:
-        from pynq_ee.train.export import to_model
+        from pynq_ee.train.export import to_float_model
         from pynq_ee.train.loop import load_checkpoint
     except ImportError as error:
         raise ToolError(f"reading a checkpoint needs PyTorch ({error}): pip install 'pynq_ee[train]'") from error
     settings, network, epochs = load_checkpoint(path)
     made = {key: value for key, value in settings.to_json().items() if key != "spec"}
-    return to_model(network, {"training": {**made, "epochs_done": epochs}})
+    return to_float_model(network, {"training": {**made, "epochs_done": epochs}})

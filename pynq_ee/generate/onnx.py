@@ -1,19 +1,17 @@
 """A model as ONNX graphs: the first exit, and the software behind it, for any runtime that reads ONNX.
 
-The integers of the first exit are expressed in float32, exactly: weights and biases are divided by the layer's power
-of two beforehand, the rounding half is in the bias, and what remains is a convolution, a floor and a clip. All sums
-are multiples of one power of two and smaller than 2**24 of it, so no order of additions rounds.
+The integers are expressed in float32, exactly, as :mod:`pynq_ee.network.folding` has them. Logits come out as int16.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pynq_ee.errors import ModelFileError, ToolError
-from pynq_ee.network import spec
+from pynq_ee.errors import ToolError
+from pynq_ee.network import folding, spec
 from pynq_ee.network.spec import (
     ACTIVATION_MAX,
     CLASSES,
@@ -21,10 +19,11 @@ from pynq_ee.network.spec import (
     LOGIT_MAX,
     LOGIT_MIN,
     POOL,
+    REMAINDER_ACTIVATION_MAX,
     REMAINDER_LAYERS,
     FabricLayer,
 )
-from pynq_ee.network.weights import ACCUMULATOR_LIMIT, Model
+from pynq_ee.network.weights import Model
 
 OPSET = 17
 #: The oldest format that holds the opset, so that old runtimes read the graphs.
@@ -35,44 +34,10 @@ IR_VERSION = 8
 _BLOCK = 8
 
 
-class FoldedLayer(NamedTuple):
-    """A layer of the first exit whose output is ``clip(floor(linear(x)))``, exact in float32."""
-
-    weight: npt.NDArray[np.float32]
-    bias: npt.NDArray[np.float32]
-
-
-def folded(model: Model, layer: FabricLayer) -> FoldedLayer:
-    """Fold a layer's right shift and rounding half into its weights and bias.
-
-    The classifier's inputs are put in channel-major order, as a framework flattens them.
-
-    Raises
-    ------
-    ModelFileError
-        An accumulator that together with the rounding half does not fit float32.
-    """
-    weights = model.fabric[layer.name]
-    shift = weights.shift.astype(np.int64)
-    half = (1 << shift) >> 1
-    flat = weights.weight.reshape(len(weights.weight), -1).astype(np.int64)
-    largest = (np.abs(flat).sum(1) * layer.input_max + np.abs(weights.bias.astype(np.int64)) + half).max()
-    if largest >= ACCUMULATOR_LIMIT:
-        raise ModelFileError(f"{layer.name} accumulates up to {largest}; below {ACCUMULATOR_LIMIT} float32 is exact")
-    scale = 2.0 ** -shift.astype(np.float64)
-    weight = weights.weight * scale.reshape(-1, *[1] * (weights.weight.ndim - 1))
-    if layer.kernel == 1:
-        side = model.spec.branch.side // POOL
-        weight = weight.reshape(CLASSES, side, side, -1).transpose(0, 3, 1, 2).reshape(CLASSES, -1)
-    # A shift of 0 has no half to add, and its accumulators are integers, so that the floor changes nothing.
-    bias = (weights.bias + half) * scale
-    return FoldedLayer(np.ascontiguousarray(weight, np.float32), np.ascontiguousarray(bias, np.float32))
-
-
 def first_exit(model: Model) -> Any:
-    """The first exit: ``images`` uint8 (n, 28, 28) to ``features`` float32 (n, 6, 14, 14) and ``logits`` (n, 10).
+    """The first exit: ``images`` uint8 (n, 28, 28) to ``features`` float32 (n, 6, 14, 14) and ``logits`` int16 (n, 10).
 
-    Features hold the integers 0 to 15, logits are in their real scale.
+    Features hold the integers 0 to 15.
 
     Returns
     -------
@@ -89,37 +54,35 @@ def first_exit(model: Model) -> Any:
     graph.branch(model)
     graph.take_channels("trunk", "features", model.spec.trunk.out_channels)
     graph.node("Flatten", ["branch"], "flat", axis=1)
-    layer = folded(model, model.spec.classifier)
+    layer = folding.fabric_layer(model, model.spec.classifier)
     graph.linear("flat", "accumulator", layer.weight, layer.bias)
-    graph.node("Floor", ["accumulator"], "floor")
-    graph.clip("floor", "integers", LOGIT_MIN, LOGIT_MAX)
-    graph.scale("integers", "logits", 2.0**model.logit_exponent)
+    graph.to_logits("accumulator", "logits")
     return graph.finish(
         {"images": ("uint8", ("n", IMAGE_SIDE, IMAGE_SIDE))},
-        {"features": ("float32", ("n", *model.spec.feature_shape)), "logits": ("float32", ("n", CLASSES))},
+        {"features": ("float32", ("n", *model.spec.feature_shape)), "logits": ("int16", ("n", CLASSES))},
     )
 
 
 def stage(model: Model, number: int) -> Any:
-    """One software exit: ``hidden`` to ``next_hidden`` and ``logits``, all float32; see :mod:`pynq_ee.remainder`.
+    """One software exit: ``hidden`` to ``next_hidden``, float32, and ``logits``, int16; see :mod:`pynq_ee.remainder`.
 
     Parameters
     ----------
     number
-        Of the stage, from 0. The first one takes the trunk's features, the integers 0 to 15, as float32.
+        Of the stage, from 0. The first one takes the trunk's features, and all hold their integers as float32.
     """
     graph = _Graph()
     body_end = graph.stage_layers(model, number, "hidden", "next_hidden")
     graph.stage_head(model, number, body_end, "logits")
     shape = model.spec.feature_shape if number == 0 else (_hidden_size(model, number),)
-    outputs = {"logits": ("float32", ("n", CLASSES))}
+    outputs = {"logits": ("int16", ("n", CLASSES))}
     if body_end != "hidden":
         outputs = {"next_hidden": ("float32", ("n", _hidden_size(model, number + 1))), **outputs}
     return graph.finish({"hidden": ("float32", ("n", *shape))}, outputs)
 
 
 def plain(model: Model) -> Any:
-    """The network without early exits: ``images`` uint8 (n, 28, 28) to ``logits`` of the last exit, float32 (n, 10)."""
+    """The network without early exits: ``images`` uint8 (n, 28, 28) to ``logits`` of the last exit, int16 (n, 10)."""
     graph = _Graph()
     graph.images_to("pixels")
     graph.trunk(model)
@@ -127,7 +90,7 @@ def plain(model: Model) -> Any:
     for number in range(len(spec.NETWORKS[model.network])):
         hidden = graph.stage_layers(model, number, hidden, f"hidden{number}", widened=True)
     graph.stage_head(model, len(spec.NETWORKS[model.network]) - 1, hidden, "logits")
-    return graph.finish({"images": ("uint8", ("n", IMAGE_SIDE, IMAGE_SIDE))}, {"logits": ("float32", ("n", CLASSES))})
+    return graph.finish({"images": ("uint8", ("n", IMAGE_SIDE, IMAGE_SIDE))}, {"logits": ("int16", ("n", CLASSES))})
 
 
 def _hidden_size(model: Model, number: int) -> int:
@@ -170,8 +133,14 @@ class _Graph:
     def clip(self, source: str, target: str, low: float, high: float) -> None:
         self.node("Clip", [source, self.constant(np.float32(low)), self.constant(np.float32(high))], target)
 
-    def scale(self, source: str, target: str, factor: float) -> None:
-        self.node("Mul", [source, self.constant(np.float32(factor))], target)
+    def to_logits(self, source: str, target: str) -> None:
+        self.node("Floor", [source], f"{target}_floor")
+        self.clip(f"{target}_floor", f"{target}_integers", LOGIT_MIN, LOGIT_MAX)
+        self.node("Cast", [f"{target}_integers"], target, to=self._onnx.TensorProto.INT16)
+
+    def to_activations(self, source: str, target: str, largest: int) -> None:
+        self.node("Floor", [source], f"{target}_floor")
+        self.clip(f"{target}_floor", target, 0, largest)
 
     def images_to(self, target: str) -> None:
         self.node("Cast", ["images"], "cast", to=self._onnx.TensorProto.FLOAT)
@@ -186,12 +155,12 @@ class _Graph:
 
     def trunk(self, model: Model) -> None:
         """From ``pixels`` to ``trunk``, whose channels are widened."""
-        weights = folded(model, model.spec.trunk)
+        weights = folding.fabric_layer(model, model.spec.trunk)
         self.fabric_convolution(model.spec.trunk, _widened(weights.weight, 0), _widened(weights.bias, 0), "pixels")
 
     def branch(self, model: Model) -> None:
         """From ``trunk``, widened, to ``branch``."""
-        weights = folded(model, model.spec.branch)
+        weights = folding.fabric_layer(model, model.spec.branch)
         self.fabric_convolution(model.spec.branch, _widened(weights.weight, 1), weights.bias, "trunk")
 
     def fabric_convolution(self, layer: FabricLayer, weight: npt.NDArray, bias: npt.NDArray, source: str) -> None:
@@ -199,8 +168,7 @@ class _Graph:
         inputs, name = [source, self.constant(weight), self.constant(bias)], layer.name
         self.node("Conv", inputs, f"{name}_sums", pads=[layer.padding] * 4)
         self.pool(f"{name}_sums", f"{name}_pooled")
-        self.node("Floor", [f"{name}_pooled"], f"{name}_floor")
-        self.clip(f"{name}_floor", name, 0, ACTIVATION_MAX)
+        self.to_activations(f"{name}_pooled", name, ACTIVATION_MAX)
 
     def stage_layers(self, model: Model, number: int, source: str, target: str, widened: bool = False) -> str:
         """The body of a software stage; returns the name of its hidden state, ``source`` where there is no body.
@@ -211,9 +179,7 @@ class _Graph:
         current = source
         for position, name in enumerate(body):
             end = target if position == len(body) - 1 else f"{target}_{name}"
-            # The features' scale is a power of two, so that folding it into the weights changes no product.
-            factor = 2.0**model.feature_exponent if number == 0 and position == 0 else 1.0
-            current = self.remainder_layer(model, name, current, end, factor, widened and number == 0)
+            current = self.remainder_layer(model, name, current, end, widened and number == 0)
         return current
 
     def stage_head(self, model: Model, number: int, source: str, target: str) -> None:
@@ -221,24 +187,22 @@ class _Graph:
         current = source
         for position, name in enumerate(head):
             end = target if position == len(head) - 1 else f"{target}_{name}"
-            current = self.remainder_layer(model, name, current, end, 1.0)
+            current = self.remainder_layer(model, name, current, end)
 
-    def remainder_layer(
-        self, model: Model, name: str, source: str, target: str, factor: float, widened: bool = False
-    ) -> str:
-        shape, weights = REMAINDER_LAYERS[name], model.remainder[name]
-        weight = weights.weight * np.float32(factor)
+    def remainder_layer(self, model: Model, name: str, source: str, target: str, widened: bool = False) -> str:
+        shape, weights = REMAINDER_LAYERS[name], folding.remainder_layer(model, name)
         if shape.kernel:
-            weight = _widened(weight, 1) if widened else weight
+            weight = _widened(weights.weight, 1) if widened else weights.weight
             self.node("Conv", [source, self.constant(weight), self.constant(weights.bias)], f"{target}_sums")
-            self.node("Relu", [f"{target}_sums"], f"{target}_relu")
-            self.pool(f"{target}_relu", f"{target}_pooled")
-            self.node("Flatten", [f"{target}_pooled"], target, axis=1)
-        elif shape.relu:
-            self.linear(source, f"{target}_sums", weight, weights.bias)
-            self.node("Relu", [f"{target}_sums"], target)
+            self.pool(f"{target}_sums", f"{target}_pooled")
+            self.to_activations(f"{target}_pooled", f"{target}_maps", REMAINDER_ACTIVATION_MAX)
+            self.node("Flatten", [f"{target}_maps"], target, axis=1)
+            return target
+        self.linear(source, f"{target}_sums", weights.weight, weights.bias)
+        if shape.relu:
+            self.to_activations(f"{target}_sums", target, REMAINDER_ACTIVATION_MAX)
         else:
-            self.linear(source, target, weight, weights.bias)
+            self.to_logits(f"{target}_sums", target)
         return target
 
     def finish(self, inputs: dict[str, tuple[str, tuple]], outputs: dict[str, tuple[str, tuple]]) -> Any:

@@ -2,7 +2,7 @@
 
 from pynq_ee.network.fabric import first_exit
 from pynq_ee.network.spec import BOARDS, NETWORKS, Board, FabricLayer, Spec, Stage, batch_clocks
-from pynq_ee.network.weights import LayerWeights, Model, RemainderWeights, load, save, shipped_models
+from pynq_ee.network.weights import LayerWeights, Model, load, save, shipped_models
 
 __all__ = [
     "BOARDS",
@@ -11,7 +11,6 @@ __all__ = [
     "FabricLayer",
     "LayerWeights",
     "Model",
-    "RemainderWeights",
     "Spec",
     "Stage",
     "batch_clocks",

@@ -1,4 +1,4 @@
-"""The integer arithmetic of the fabric: its definition, in NumPy.
+"""The integer arithmetic of the network, fabric and software alike: its definition, in NumPy.
 
 Every integer layer computes an exact sum of products and a bias (the *accumulator*), and brings it to the width of
 its output by a rounding right shift and a saturation:
@@ -8,6 +8,16 @@ its output by a rounding right shift and a saturation:
 The scale of a layer is thereby a power of two, and the circuit has no multiplier for it. Halves round up (towards
 plus infinity), which is one addition and a shift in hardware. ReLU is the saturation at ``lo = 0``. All three steps
 are monotone, so they commute with max-pooling; the circuit pools where it is cheapest.
+
+==================  =================================  ===============  ========================================
+layers              inputs                             weights          outputs
+==================  =================================  ===============  ========================================
+of the first exit   pixels 0 to 255, features 0 to 15  -7 to 7 at most  activations 0 to 15, logits of 16 bits
+of the remainder    features 0 to 15, then 0 to 127    -127 to 127      activations 0 to 127, logits of 16 bits
+==================  =================================  ===============  ========================================
+
+Seven bits, so that the sum of two products, 2 * 127 * 127, is still a signed number of 16 bits: what the instructions
+for pairs of bytes of x86 (``pmaddubsw``, which would saturate) and of ARM (``vmlal.s8``) keep exactly.
 """
 
 from __future__ import annotations
@@ -60,9 +70,11 @@ def saturate(values: IntArray, low: int, high: int) -> npt.NDArray[np.int64]:
     return np.clip(np.asarray(values).astype(np.int64), low, high)
 
 
-def to_activation(accumulator: IntArray, shift: npt.ArrayLike) -> npt.NDArray[np.uint8]:
-    """ReLU and requantization of an accumulator to an unsigned 4-bit activation, 0 to 15."""
-    return saturate(rounding_right_shift(accumulator, shift), 0, spec.ACTIVATION_MAX).astype(np.uint8)
+def to_activation(
+    accumulator: IntArray, shift: npt.ArrayLike, largest: int = spec.ACTIVATION_MAX
+) -> npt.NDArray[np.uint8]:
+    """ReLU and requantization of an accumulator to an unsigned activation, 0 to ``largest``."""
+    return saturate(rounding_right_shift(accumulator, shift), 0, largest).astype(np.uint8)
 
 
 def to_logit(accumulator: IntArray, shift: npt.ArrayLike) -> npt.NDArray[np.int16]:

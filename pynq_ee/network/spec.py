@@ -383,12 +383,17 @@ def batch_clocks(spec: Spec, images: int) -> int:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
+REMAINDER_ACTIVATION_BITS = 7
+REMAINDER_ACTIVATION_MAX = (1 << REMAINDER_ACTIVATION_BITS) - 1
+REMAINDER_WEIGHT_MAX = 127
+
+
 @dataclass(frozen=True)
 class RemainderLayer:
-    """Shape of one floating-point layer of the remainder.
+    """Shape and ranges of one integer layer of the remainder.
 
-    ``kernel > 0`` is a convolution without padding, followed by ReLU and a 2x2 max-pool; ``kernel = 0`` is a fully
-    connected layer, followed by ReLU where ``relu`` says so.
+    ``kernel > 0`` is a convolution without padding, followed by a 2x2 max-pool and a ReLU; ``kernel = 0`` is a fully
+    connected layer, followed by a ReLU where ``relu`` says so, else its outputs are logits.
     """
 
     name: str
@@ -403,6 +408,11 @@ class RemainderLayer:
         if self.kernel:
             return (self.outputs, self.inputs, self.kernel, self.kernel)
         return (self.outputs, self.inputs)
+
+    @property
+    def input_max(self) -> int:
+        """Largest input: a feature's for the convolution, an activation's for the others."""
+        return ACTIVATION_MAX if self.kernel else REMAINDER_ACTIVATION_MAX
 
 
 REMAINDER_LAYERS: dict[str, RemainderLayer] = {

@@ -2,12 +2,12 @@
 
 An engine turns a :class:`~pynq_ee.network.weights.Model` into one function for each software exit, in order. The first
 function takes the trunk's features, uint8 (n, 6, 14, 14); every function returns the hidden state for the next one,
-and this exit's logits, float32 (n, 10)::
+and this exit's logits, int16 (n, 10), in units of ``2**model.logit_exponents[exit]``::
 
     hidden, logits = stages[0](features)
     hidden, logits = stages[1](hidden[undecided])
 
-Every engine agrees with ``numpy``, the readable one, to within :data:`TOLERANCE`.
+Every engine equals ``numpy``, the definition, bit for bit.
 """
 
 from __future__ import annotations
@@ -24,11 +24,7 @@ from pynq_ee import exits
 from pynq_ee.errors import InputError, ToolError
 from pynq_ee.network.weights import Model
 
-Stage = Callable[[Any], tuple[Any, npt.NDArray[np.float32]]]
-
-#: Largest difference of a logit between two engines, as a part of the batch's greatest logit (or of 1, if that is
-#: less): float32 sums in another order.
-TOLERANCE = 1e-5
+Stage = Callable[[Any], tuple[Any, npt.NDArray[np.int16]]]
 
 
 class Decision(NamedTuple):
@@ -39,7 +35,7 @@ class Decision(NamedTuple):
     leaves: npt.NDArray[np.bool_]
 
 
-#: Logits (n, classes) and a threshold in nats to a decision.
+#: Logits int16 (n, classes) and a threshold in nats to a decision.
 Decider = Callable[[Any, float], Decision]
 
 #: Engines whose first stage also takes the features as the circuit returns them, uint8 (n, 588).
@@ -99,21 +95,21 @@ def stages(engine: str, model: Model) -> list[Stage]:
     return built
 
 
-def decider(engine: str, scale: float | None = None) -> Decider:
+def decider(engine: str, exponent: int) -> Decider:
     """Entropy, label and verdict of a batch of logits: the engine's own way, if it has one, else NumPy's.
 
     Parameters
     ----------
-    scale
-        The function takes int16 logits, each standing for ``logit * scale``. None: it takes float32 logits.
+    exponent
+        Each of the int16 logits stands for ``logit * 2**exponent``.
     """
     if engine == "native":
         from pynq_ee.remainder import native
 
-        return native.decider(scale)
+        return native.decider(exponent)
 
     def decide(logits: Any, threshold: float) -> Decision:
-        entropy = exits.entropy(logits if scale is None else logits * np.float64(scale))
+        entropy = exits.entropy(logits * 2.0**exponent)
         return Decision(logits.argmax(1).astype(np.int64), entropy, exits.leaves(entropy, threshold))
 
     return decide

@@ -1,4 +1,4 @@
-// Python's binding of native_engine.h: the module pynq_ee.remainder._native. native.py is what calls it.
+// Python's binding of engine.h: the module pynq_ee.remainder._native. native.py is what calls it.
 //
 // Arrays come through the buffer protocol, so neither NumPy's headers nor a binding library is needed to build it. Every
 // buffer's type and size is checked here, because a wrong one would be read or written out of bounds; a mismatch is a
@@ -7,17 +7,19 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <cstdlib>
 #include <new>
 #include <utility>
 
-#include "native_engine.h"
+#include "decision.h"
+#include "engine.h"
 
 namespace {
 
 using namespace pynq_ee;
 
-constexpr const char* kProgramCapsule = "pynq_ee.remainder.program";
-constexpr const char* kTableCapsule = "pynq_ee.remainder.exponential_table";
+constexpr const char* kNetworkCapsule = "pynq_ee.remainder.network";
+constexpr const char* kTableCapsule = "pynq_ee.remainder.decision_table";
 
 // Rows from which on other Python threads may run meanwhile: a shorter call is over before one could.
 constexpr Py_ssize_t kReleaseRows = 16;
@@ -95,61 +97,156 @@ PyObject* guarded(Function function) {
     return function();
   } catch (const std::bad_alloc&) {
     return PyErr_NoMemory();
+  } catch (const std::exception& error) {  // a thread that cannot be started
+    PyErr_SetString(PyExc_RuntimeError, error.what());
+    return nullptr;
   }
 }
 
-// (kernel, channels, side, relu, weight (inputs, outputs) float32, bias (outputs) float32)
-bool read_layer(PyObject* tuple, const Kernels& kernels, Layer* layer) {
-  int relu = 0;
-  PyObject *weights = nullptr, *biases = nullptr;
-  if (!PyArg_ParseTuple(tuple, "iiipOO", &layer->kernel, &layer->channels, &layer->side, &relu, &weights, &biases))
+// (kernel, padding, channels, side, input_max, largest, weight int8 (taps, outputs), bias int32, shift uint8)
+struct Arrays {
+  Buffer weight, bias, shift;
+};
+
+bool read_layer(PyObject* tuple, RawLayer* raw, int* input_max, Arrays* arrays) {
+  PyObject *weights = nullptr, *biases = nullptr, *shifts = nullptr;
+  if (!PyTuple_Check(tuple)) return refuse("a layer must be a tuple");
+  if (!PyArg_ParseTuple(tuple, "iiiiiiOOO", &raw->kernel, &raw->padding, &raw->channels, &raw->side, input_max,
+                        &raw->largest, &weights, &biases, &shifts))
     return false;
-  layer->relu = relu != 0;
-  Buffer weight, bias;
-  if (!weight.open(weights, PyBUF_C_CONTIGUOUS) || !bias.open(biases, PyBUF_C_CONTIGUOUS)) return false;
-  if (!weight.is('f', sizeof(float)) || !bias.is('f', sizeof(float)) || weight.dimensions() != 2 ||
-      bias.dimensions() != 1 || weight.shape(1) != bias.shape(0))
-    return refuse("weight must be float32 (inputs, outputs), bias float32 (outputs)");
-  if (weight.shape(0) < 1 || weight.shape(0) > kMaxInputs || bias.shape(0) < 1 || bias.shape(0) > kMaxInputs ||
-      bias.shape(0) % kBlock != 0)
-    return refuse("a layer has 1 to 4096 inputs, and a multiple of 16 outputs, at most 4096");
-  layer->inputs = static_cast<int>(weight.shape(0));
-  layer->outputs = static_cast<int>(weight.shape(1));
-  if (layer->kernel != 0) {
-    if (layer->kernel < 1 || layer->kernel > 64 || layer->channels < 1 || layer->channels > kMaxInputs ||
-        layer->side <= layer->kernel || layer->side > 256 || layer->image() > kMaxImage || layer->image() % 2 != 0 ||
-        (layer->side - layer->kernel + 1) % 2 != 0)
-      return refuse("a convolution's features are an even number, at most 16384, and its output's side is even");
-    if (layer->inputs != layer->kernel * layer->kernel * layer->channels)
-      return refuse("a convolution's weight has kernel * kernel * channels inputs");
-  }
-  layer->weight = pack(weight.as<float>(), layer->inputs, layer->outputs, kernels.width);
-  layer->bias = copy(bias.as<float>(), layer->outputs);
+  Buffer &weight = arrays->weight, &bias = arrays->bias, &shift = arrays->shift;
+  if (!weight.open(weights, PyBUF_C_CONTIGUOUS) || !bias.open(biases, PyBUF_C_CONTIGUOUS) ||
+      !shift.open(shifts, PyBUF_C_CONTIGUOUS))
+    return false;
+  const bool bias_type = bias.is('i', sizeof(int32_t)) || bias.is('l', sizeof(int32_t));
+  if (!weight.is('b', 1) || !bias_type || !shift.is('B', 1) || weight.dimensions() != 2 || bias.dimensions() != 1 ||
+      shift.dimensions() != 1 || weight.shape(1) != bias.shape(0) || weight.shape(1) != shift.shape(0))
+    return refuse("weight must be int8 (taps, outputs), bias int32 (outputs), shift uint8 (outputs)");
+  if (weight.shape(0) < 1 || weight.shape(0) > kMaxTaps || weight.shape(1) < 1 || weight.shape(1) > kMaxTaps)
+    return refuse("a layer has 1 to 4096 inputs and outputs");
+  raw->taps = static_cast<int>(weight.shape(0));
+  raw->outputs = static_cast<int>(weight.shape(1));
+  raw->weight = weight.as<int8_t>();
+  raw->bias = bias.as<int32_t>();
+  raw->shift = shift.as<uint8_t>();
+  for (int output = 0; output < raw->outputs; ++output)
+    if (raw->shift[output] > 31) return refuse("a shift is more than 31");
+  if (*input_max < 1 || *input_max > 255 || raw->largest < 0 || raw->largest > 127)
+    return refuse("inputs reach 1 to 255, activations at most 127");
   return true;
 }
 
+bool read_convolution(PyObject* tuple, const Kernels& kernels, Convolution* layer) {
+  RawLayer raw{};
+  int input_max = 0;
+  Arrays arrays;
+  if (!read_layer(tuple, &raw, &input_max, &arrays)) return false;
+  const int padded = raw.side + 2 * raw.padding;
+  if (raw.kernel < 1 || raw.kernel > 64 || raw.padding < 0 || raw.padding > 64 || raw.channels < 1 ||
+      raw.channels > kPanel || raw.side < 1 || raw.side > 256 || padded <= raw.kernel ||
+      padded * padded * raw.channels > kMaxImage || (padded - raw.kernel + 1) % 2 != 0)
+    return refuse("a convolution's image has at most 16384 bytes, and its output's side is even");
+  if (raw.taps != raw.kernel * raw.kernel * raw.channels || raw.outputs > kPanel || raw.largest < 1)
+    return refuse("a convolution has kernel * kernel * channels taps, and activations of at most 16 channels");
+  for (int output = 0; output < raw.outputs; ++output) {
+    int64_t span = 0;
+    for (int tap = 0; tap < raw.taps; ++tap) span += std::abs(int{raw.weight[tap * raw.outputs + output]}) * input_max;
+    if (span >= 1 << 16) return refuse("a convolution's sums must stay within a range of 2**16");
+  }
+  *layer = pack_convolution(raw, input_max, kernels);
+  return true;
+}
+
+// `channels` and `stored`: real outputs of one position of the layer before, and bytes that one image of it takes; 0 if
+// any will do.
+bool read_connection(PyObject* tuple, const Kernels& kernels, int channels, int stored, Connection* layer) {
+  RawLayer raw{};
+  int input_max = 0;
+  Arrays arrays;
+  if (!read_layer(tuple, &raw, &input_max, &arrays)) return false;
+  if (raw.kernel || input_max > 127 || channels < 1 || raw.taps % channels != 0)
+    return refuse("only the first layer is a convolution, and a connection's inputs are at most 127");
+  *layer = pack_connection(raw, channels, kernels);
+  if (stored && layer->inputs != stored) return refuse("a layer's inputs are the results of the one before");
+  return true;
+}
+
+// (convolution or None, connections, body)
+bool read_stage(PyObject* tuple, const Kernels& kernels, int channels, int stored, Stage* stage) {
+  PyObject *convolution = nullptr, *connections = nullptr;
+  Py_ssize_t body = 0;
+  if (!PyTuple_Check(tuple)) return refuse("a stage must be a tuple");
+  if (!PyArg_ParseTuple(tuple, "OO!n", &convolution, &PyTuple_Type, &connections, &body)) return false;
+  if (PyTuple_GET_SIZE(connections) < 1 || body < 0 || body >= PyTuple_GET_SIZE(connections))
+    return refuse("a stage has connections, and its body fewer than all of them");
+  if (convolution != Py_None) {
+    if (stored) return refuse("only the first stage has a convolution");
+    stage->convolution = std::make_unique<Convolution>();
+    if (!read_convolution(convolution, kernels, stage->convolution.get())) return false;
+    if (stage->convolution->padding || stage->convolution->image() % 2)
+      return refuse("the remainder's convolution has no padding, and an even number of features");
+    channels = stage->convolution->outputs;
+    stored = stage->convolution->results();
+  } else if (!stored) {
+    return refuse("the first stage begins with a convolution");
+  }
+  stage->body = static_cast<size_t>(body);
+  for (Py_ssize_t number = 0; number < PyTuple_GET_SIZE(connections); ++number) {
+    Connection layer{};
+    if (!read_connection(PyTuple_GET_ITEM(connections, number), kernels, channels, stored, &layer)) return false;
+    const bool last = number + 1 == PyTuple_GET_SIZE(connections);
+    if ((layer.largest == 0) != last) return refuse("the last layer of a stage, and no other, gives logits");
+    channels = layer.outputs;
+    stored = layer.results();
+    stage->connections.push_back(std::move(layer));
+  }
+  return true;
+}
+
+bool read_first_exit(PyObject* tuple, const Kernels& kernels, FirstExit* layers) {
+  PyObject *trunk = nullptr, *branch = nullptr, *classifier = nullptr;
+  if (!PyTuple_Check(tuple)) return refuse("the first exit must be a tuple");
+  if (!PyArg_ParseTuple(tuple, "OOO", &trunk, &branch, &classifier)) return false;
+  if (!read_convolution(trunk, kernels, &layers->trunk) || !read_convolution(branch, kernels, &layers->branch))
+    return false;
+  if (layers->trunk.channels != 1 || layers->branch.channels != layers->trunk.outputs ||
+      layers->branch.side != layers->trunk.half() || layers->trunk.largest > 15 ||
+      layers->branch.side * layers->branch.channels % 2)
+    return refuse("the trunk takes pixels, and the branch what the trunk gives, in four bits");
+  if (!read_connection(classifier, kernels, layers->branch.outputs, layers->branch.results(), &layers->classifier))
+    return false;
+  if (layers->classifier.largest) return refuse("the classifier gives logits");
+  return true;
+}
+
+// build(first_exit or None, stages, instruction_set) -> network
 PyObject* build(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
   if (!expect_arguments(count, 3)) return nullptr;
   return guarded([&]() -> PyObject* {
-    const Py_ssize_t body = PyLong_AsSsize_t(arguments[1]);
     const Py_ssize_t choice = PyLong_AsSsize_t(arguments[2]);
     if (PyErr_Occurred()) return nullptr;
-    const std::vector<InstructionSet> sets = instruction_sets();
-    if (!PyTuple_Check(arguments[0]) || PyTuple_GET_SIZE(arguments[0]) < 1 || body < 0 ||
-        body >= PyTuple_GET_SIZE(arguments[0]) || choice < 0 || static_cast<size_t>(choice) >= sets.size())
-      return refuse("layers must be a tuple, body fewer than all of them, and instruction_set an index"), nullptr;
-    auto program = std::make_unique<Program>();
-    program->kernels = sets[choice].kernels;
-    program->body = body;
-    for (Py_ssize_t number = 0; number < PyTuple_GET_SIZE(arguments[0]); ++number) {
-      Layer layer{};
-      if (!read_layer(PyTuple_GET_ITEM(arguments[0], number), *program->kernels, &layer)) return nullptr;
-      if (number > 0 && (layer.kernel || layer.inputs != program->layers.back().results()))
-        return refuse("only the first layer is a convolution, and a layer's inputs are the results before it"), nullptr;
-      program->layers.push_back(std::move(layer));
+    const std::vector<const Kernels*> sets = kernels_of_this_machine();
+    if (!PyTuple_Check(arguments[1]) || choice < 0 || static_cast<size_t>(choice) >= sets.size())
+      return refuse("stages must be a tuple, and instruction_set an index"), nullptr;
+    auto network = std::make_unique<Network>();
+    network->kernels = sets[choice];
+    if (arguments[0] != Py_None) {
+      network->first_exit = std::make_unique<FirstExit>();
+      if (!read_first_exit(arguments[0], *network->kernels, network->first_exit.get())) return nullptr;
     }
-    PyObject* capsule = wrap(program.get(), kProgramCapsule);
-    if (capsule) program.release();
+    int channels = 0, stored = 0;
+    for (Py_ssize_t number = 0; number < PyTuple_GET_SIZE(arguments[1]); ++number) {
+      Stage stage;
+      if (!read_stage(PyTuple_GET_ITEM(arguments[1], number), *network->kernels, channels, stored, &stage))
+        return nullptr;
+      const bool convolved = stage.body == 0 && stage.convolution;
+      channels = stage.body ? stage.connections[stage.body - 1].outputs
+                            : convolved ? stage.convolution->outputs : channels;
+      stored = stage.hidden();
+      network->stages.push_back(std::move(stage));
+    }
+    PyObject* capsule = wrap(network.get(), kNetworkCapsule);
+    if (capsule) network.release();
     return capsule;
   });
 }
@@ -158,79 +255,144 @@ bool matches(const Buffer& buffer, char letter, size_t size, Py_ssize_t rows, Py
   return buffer.is(letter, size) && buffer.dimensions() == 2 && buffer.shape(0) == rows && buffer.shape(1) == columns;
 }
 
-bool input_kind(const Program& program, const Buffer& inputs, Input* kind) {
-  const Layer& first = program.layers[0];
-  if (!first.kernel) {
-    *kind = Input::kHidden;
-    return inputs.is('f', sizeof(float)) && inputs.dimensions() == 2 && inputs.shape(1) == first.inputs;
-  }
-  *kind = inputs.dimensions() == 4 ? Input::kPlanes : Input::kNibbles;
+bool input_kind(const Stage& stage, const Buffer& inputs, Input* kind) {
   if (!inputs.is('B', 1)) return false;
+  if (!stage.convolution) {
+    *kind = Input::kHidden;
+    return inputs.dimensions() == 2 && inputs.shape(1) == stage.inputs();
+  }
+  const Convolution& first = *stage.convolution;
+  *kind = inputs.dimensions() == 4 ? Input::kPlanes : Input::kNibbles;
   if (*kind == Input::kNibbles) return inputs.dimensions() == 2 && inputs.shape(1) == first.image() / 2;
   return inputs.shape(1) == first.channels && inputs.shape(2) == first.side && inputs.shape(3) == first.side;
 }
 
-// run(program, inputs, hidden or None, logits)
-PyObject* run(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  if (!expect_arguments(count, 4)) return nullptr;
-  const auto* program = unwrap<Program>(arguments[0], kProgramCapsule);
-  if (!program) return nullptr;
+// A number of threads, at least 1; 0 and an error if it is none.
+size_t read_threads(PyObject* object) {
+  const Py_ssize_t threads = PyLong_AsSsize_t(object);
+  if (threads >= 1 && threads <= 1024) return static_cast<size_t>(threads);
+  if (!PyErr_Occurred()) refuse("threads must be 1 to 1024");
+  return 0;
+}
+
+// run_stage(network, number, inputs, hidden or None, logits, threads)
+PyObject* run_stage(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  if (!expect_arguments(count, 6)) return nullptr;
+  const auto* network = unwrap<Network>(arguments[0], kNetworkCapsule);
+  if (!network) return nullptr;
+  const Py_ssize_t number = PyLong_AsSsize_t(arguments[1]);
+  const size_t threads = read_threads(arguments[5]);
+  if (PyErr_Occurred() || !threads) return nullptr;
+  if (number < 0 || static_cast<size_t>(number) >= network->stages.size()) return refuse("no such stage"), nullptr;
+  const Stage& stage = network->stages[number];
   Buffer inputs, hidden, logits;
   Input kind;
-  if (!inputs.open(arguments[1], PyBUF_C_CONTIGUOUS)) return nullptr;
-  if (!input_kind(*program, inputs, &kind)) return refuse("inputs have another type or shape"), nullptr;
+  if (!inputs.open(arguments[2], PyBUF_C_CONTIGUOUS)) return nullptr;
+  if (!input_kind(stage, inputs, &kind)) return refuse("inputs have another type or shape"), nullptr;
   const Py_ssize_t rows = inputs.shape(0);
-  if (program->body) {
-    if (!hidden.open(arguments[2], PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)) return nullptr;
-    if (!matches(hidden, 'f', sizeof(float), rows, program->layers[program->body - 1].results()))
-      return refuse("hidden has another type or shape"), nullptr;
+  const bool changes = stage.body || stage.convolution;
+  if (changes) {
+    if (!hidden.open(arguments[3], PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)) return nullptr;
+    if (!matches(hidden, 'B', 1, rows, stage.hidden())) return refuse("hidden has another type or shape"), nullptr;
   }
-  if (!logits.open(arguments[3], PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)) return nullptr;
-  if (!logits.is('f', sizeof(float)) || logits.dimensions() != 2 || logits.shape(0) != rows ||
-      logits.shape(1) > program->layers.back().results())
+  const Py_ssize_t classes = stage.connections.back().outputs;
+  if (!logits.open(arguments[4], PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)) return nullptr;
+  if (!matches(logits, 'h', sizeof(int16_t), rows, classes))
     return refuse("logits have another type or shape"), nullptr;
   return guarded([&]() -> PyObject* {
     {
       Released released(rows >= kReleaseRows);
-      pynq_ee::run(*program, kind, inputs.as<void>(), rows, program->body ? hidden.as<float>() : nullptr,
-                   logits.as<float>(), static_cast<int>(logits.shape(1)));
+      const size_t bytes = rows ? inputs.items() / rows : 0;
+      in_threads(rows, threads, [&](size_t first, size_t last) {
+        pynq_ee::run_stage(*network, stage, kind, inputs.as<uint8_t>() + first * bytes, last - first,
+                           changes ? hidden.as<uint8_t>() + first * stage.hidden() : nullptr,
+                           logits.as<int16_t>() + first * classes);
+      });
     }
     Py_RETURN_NONE;
   });
 }
 
-// exponential_table(scale)
-PyObject* exponential_table(PyObject*, PyObject* scale) {
-  const double value = PyFloat_AsDouble(scale);
-  if (value == -1 && PyErr_Occurred()) return nullptr;
-  if (!(value > 0) || !std::isfinite(value)) return refuse("scale must be positive and finite"), nullptr;
+// run_first_exit(network, images, features, logits, threads)
+PyObject* run_first_exit(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  if (!expect_arguments(count, 5)) return nullptr;
+  const auto* network = unwrap<Network>(arguments[0], kNetworkCapsule);
+  if (!network) return nullptr;
+  const size_t threads = read_threads(arguments[4]);
+  if (!threads) return nullptr;
+  if (!network->first_exit) return refuse("this network has no first exit"), nullptr;
+  const Convolution& trunk = network->first_exit->trunk;
+  const Convolution& branch = network->first_exit->branch;
+  Buffer images, features, logits;
+  if (!images.open(arguments[1], PyBUF_C_CONTIGUOUS)) return nullptr;
+  if (!images.is('B', 1) || images.dimensions() != 3 || images.shape(1) != trunk.side || images.shape(2) != trunk.side)
+    return refuse("images have another type or shape"), nullptr;
+  const Py_ssize_t rows = images.shape(0);
+  const Py_ssize_t bytes = branch.side * branch.side * branch.channels / 2;
+  const Py_ssize_t classes = network->first_exit->classifier.outputs;
+  const int writable = PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE;
+  if (!features.open(arguments[2], writable) || !logits.open(arguments[3], writable)) return nullptr;
+  if (!matches(features, 'B', 1, rows, bytes) || !matches(logits, 'h', sizeof(int16_t), rows, classes))
+    return refuse("features or logits have another type or shape"), nullptr;
   return guarded([&]() -> PyObject* {
-    auto table = std::make_unique<ExponentialTable>(value);
+    {
+      Released released(rows >= kReleaseRows);
+      const Py_ssize_t pixels = trunk.side * trunk.side;
+      in_threads(rows, threads, [&](size_t first, size_t last) {
+        pynq_ee::run_first_exit(*network, images.as<uint8_t>() + first * pixels, last - first,
+                                features.as<uint8_t>() + first * bytes, logits.as<int16_t>() + first * classes);
+      });
+    }
+    Py_RETURN_NONE;
+  });
+}
+
+// An array of whole numbers, uint32.
+bool read_table(PyObject* object, std::vector<uint32_t>* table) {
+  Buffer buffer;
+  if (!buffer.open(object, PyBUF_C_CONTIGUOUS)) return false;
+  if (!(buffer.is('I', 4) || buffer.is('L', 4)) || buffer.dimensions() != 1 || buffer.shape(0) < 2)
+    return refuse("a table must be uint32 (n)");
+  table->assign(buffer.as<uint32_t>(), buffer.as<uint32_t>() + buffer.shape(0));
+  return true;
+}
+
+// decision_table(exponent, exponentials, logarithms)
+PyObject* decision_table(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  if (!expect_arguments(count, 3)) return nullptr;
+  const long exponent = PyLong_AsLong(arguments[0]);
+  if (PyErr_Occurred()) return nullptr;
+  if (exponent < -32 || exponent > 32) return refuse("exponent must be -32 to 32"), nullptr;
+  return guarded([&]() -> PyObject* {
+    std::vector<uint32_t> exponentials, logarithms;
+    if (!read_table(arguments[1], &exponentials) || !read_table(arguments[2], &logarithms)) return nullptr;
+    if (exponentials.back() != 0 || exponentials.front() != 1u << kUnitBits || exponentials.size() > 1u << 12 ||
+        logarithms.size() != (1u << kLogarithmBits) + 1)
+      return refuse("exponentials go from 2**20 to 0 in at most 4096, and there are 257 logarithms"), nullptr;
+    auto table = std::make_unique<DecisionTable>(exponent, std::move(exponentials), std::move(logarithms));
     PyObject* capsule = wrap(table.get(), kTableCapsule);
     if (capsule) table.release();
     return capsule;
   });
 }
 
-// decide(exponential_table or None, logits, threshold, entropy, labels, leaves); False if a logit is not finite
+// decide(table, logits, threshold, entropy, labels, leaves)
 PyObject* decide(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
   if (!expect_arguments(count, 6)) return nullptr;
-  const bool integer = arguments[0] != Py_None;
-  const ExponentialTable* table = integer ? unwrap<ExponentialTable>(arguments[0], kTableCapsule) : nullptr;
-  if (integer && !table) return nullptr;
+  const auto* table = unwrap<DecisionTable>(arguments[0], kTableCapsule);
+  if (!table) return nullptr;
   const double threshold = PyFloat_AsDouble(arguments[2]);
   if (threshold == -1 && PyErr_Occurred()) return nullptr;
   Buffer logits, entropy, labels, leaves;
   const int flags = PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE;
-  if (!logits.open(arguments[1], integer ? PyBUF_STRIDES : PyBUF_C_CONTIGUOUS) || !entropy.open(arguments[3], flags) ||
+  if (!logits.open(arguments[1], PyBUF_STRIDES) || !entropy.open(arguments[3], flags) ||
       !labels.open(arguments[4], flags) || !leaves.open(arguments[5], flags))
     return nullptr;
-  const size_t size = integer ? sizeof(int16_t) : sizeof(float);
-  if (!logits.is(integer ? 'h' : 'f', size) || logits.dimensions() != 2 || logits.shape(1) < 1 ||
-      logits.shape(1) > kMaxInputs)
+  if (!logits.is('h', sizeof(int16_t)) || logits.dimensions() != 2 || logits.shape(1) < 1 ||
+      logits.shape(1) > kMaxTaps - 1)
     return refuse("logits have another type or shape"), nullptr;
   // Rows may be the records that the circuit returns, with other bytes between them, but each row is a plain array.
-  if (integer && (logits.stride(1) != 2 || logits.stride(0) % 2 != 0 || !logits.aligned(2)))
+  if (logits.stride(1) != 2 || logits.stride(0) % 2 != 0 || !logits.aligned(2))
     return refuse("the logits of one image must stand side by side"), nullptr;
   const Py_ssize_t rows = logits.shape(0);
   const bool label_type = labels.is('l', sizeof(int64_t)) || labels.is('q', sizeof(int64_t));
@@ -238,35 +400,34 @@ PyObject* decide(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
       labels.items() != rows || leaves.items() != rows)
     return refuse("entropy, labels or leaves have another type or shape"), nullptr;
   const Decision out = {entropy.as<double>(), labels.as<int64_t>(), leaves.as<uint8_t>()};
-  const int classes = static_cast<int>(logits.shape(1));
-  bool finite = true;
   {
     Released released(rows >= kReleaseRows);
-    if (integer)
-      pynq_ee::decide(*table, logits.as<char>(), logits.stride(0), rows, classes, threshold, out);
-    else
-      finite = pynq_ee::decide(logits.as<float>(), rows, classes, threshold, out);
+    pynq_ee::decide(*table, logits.as<char>(), logits.stride(0), rows, static_cast<int>(logits.shape(1)), threshold,
+                    out);
   }
-  return PyBool_FromLong(finite);
+  Py_RETURN_NONE;
+}
+
+template <typename Function>
+PyCFunction method(Function function) {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(function));
 }
 
 PyMethodDef kMethods[] = {
-    {"build", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(build)), METH_FASTCALL,
-     "build(layers, body, instruction_set) -> program"},
-    {"run", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(run)), METH_FASTCALL,
-     "run(program, inputs, hidden, logits)"},
-    {"exponential_table", exponential_table, METH_O, "exponential_table(scale) -> table"},
-    {"decide", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(decide)), METH_FASTCALL,
-     "decide(table, logits, threshold, entropy, labels, leaves) -> whether every logit is finite"},
+    {"build", method(build), METH_FASTCALL, "build(first_exit, stages, instruction_set) -> network"},
+    {"run_first_exit", method(run_first_exit), METH_FASTCALL, "run_first_exit(network, images, features, logits, threads)"},
+    {"run_stage", method(run_stage), METH_FASTCALL, "run_stage(network, number, inputs, hidden, logits, threads)"},
+    {"decision_table", method(decision_table), METH_FASTCALL, "decision_table(exponent, exponentials, logarithms)"},
+    {"decide", method(decide), METH_FASTCALL, "decide(table, logits, threshold, entropy, labels, leaves)"},
     {nullptr, nullptr, 0, nullptr},
 };
 
 int execute(PyObject* module) {
-  const std::vector<InstructionSet> sets = instruction_sets();
+  const std::vector<const Kernels*> sets = kernels_of_this_machine();
   PyObject* names = PyTuple_New(static_cast<Py_ssize_t>(sets.size()));
   if (!names) return -1;
   for (size_t i = 0; i < sets.size(); ++i) {
-    PyObject* name = PyUnicode_FromString(sets[i].name);
+    PyObject* name = PyUnicode_FromString(sets[i]->name);
     if (!name) {
       Py_DECREF(names);
       return -1;

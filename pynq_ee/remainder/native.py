@@ -1,9 +1,10 @@
-"""The remainder in C++, compiled when the package is installed on a machine with a compiler.
+"""The whole network in C++, compiled when the package is installed on a machine with a compiler.
 
-``native_kernels.h`` holds the layers, ``native_engine.h`` the order in which they run and the entropy, ``native.cpp``
-the binding; :mod:`pynq_ee.remainder.packing` lays the weights out for them. Beyond the other engines, the first stage
-also takes the features as the circuit returns them, packed; and :func:`decider` computes labels, entropies and the
-threshold's verdict in one pass.
+``kernels/`` has one file of code for each instruction set and the table that chooses, ``engine.h`` the order in which
+layers run, ``decision.h`` entropy and verdict, ``native.cpp`` the binding; :mod:`pynq_ee.remainder.packing` puts the
+model's integers in the engine's order. Beyond the other engines, the first stage also takes the features as the circuit
+returns them, packed; :func:`first_exit` computes what the circuit does; and :func:`decider` computes labels, entropies
+and the threshold's verdict in one pass.
 
 The hidden state is position-major here: it belongs to this engine's next stage, and to no other.
 """
@@ -17,73 +18,114 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pynq_ee.errors import InputError
+from pynq_ee.errors import InputError, whole_number
+from pynq_ee.exits import rule
 from pynq_ee.network import spec
 from pynq_ee.network.weights import Model
-from pynq_ee.remainder import Decision, _native
-from pynq_ee.remainder.packing import Layer, packed_layers, results
+from pynq_ee.remainder import Decision, _native, packing
 
-FloatArray = npt.NDArray[np.float32]
+Logits = npt.NDArray[np.int16]
 
 #: Instruction sets of this machine that the engine has code for, the best one first.
 INSTRUCTION_SETS: tuple[str, ...] = _native.INSTRUCTION_SETS
 
-#: Largest difference of an entropy from :func:`pynq_ee.exits.entropy`, nats: double precision in another order.
-ENTROPY_TOLERANCE = 1e-12
+
+def first_exit(
+    model: Model, instruction_set: str = INSTRUCTION_SETS[0], threads: int = 1
+) -> Callable[[Any], tuple[npt.NDArray[np.uint8], Logits]]:
+    """What the circuit computes: images uint8 (n, 28, 28) to features (n, 588), packed, and logits int16 (n, 10).
+
+    Parameters
+    ----------
+    threads
+        That share a batch, at least 1. The interpreter's lock is released meanwhile.
+
+    Returns
+    -------
+    A function that raises :class:`~pynq_ee.errors.InputError` on an array of another type or shape.
+    """
+    network = _native.build(packing.first_exit(model), (), INSTRUCTION_SETS.index(instruction_set))
+    whole_number("threads", threads, least=1)
+    width, classes, side = model.spec.feature_bytes, spec.CLASSES, spec.IMAGE_SIDE
+    empty, execute = np.empty, _native.run_first_exit
+
+    def run(images: Any) -> tuple[npt.NDArray[np.uint8], Logits]:
+        images = np.ascontiguousarray(images)
+        count = len(images)
+        features, logits = empty((count, width), np.uint8), empty((count, classes), np.int16)
+        try:
+            execute(network, images, features, logits, threads)
+        except ValueError as error:
+            found = f"{images.dtype} {images.shape}"
+            raise InputError(f"the images are {found}; they must be uint8 (n, {side}, {side})") from error
+        return features, logits
+
+    return run
 
 
-def stages(model: Model, instruction_set: str = INSTRUCTION_SETS[0]) -> list[Callable[[Any], tuple[Any, FloatArray]]]:
+def stages(
+    model: Model, instruction_set: str = INSTRUCTION_SETS[0], threads: int = 1
+) -> list[Callable[[Any], tuple[Any, Logits]]]:
     """One function for each software exit; see :mod:`pynq_ee.remainder`.
 
     The first takes uint8 features (n, 6, 14, 14), or (n, 588) packed as the circuit returns them. Each raises
     :class:`~pynq_ee.errors.InputError` on an array of another type or shape.
+
+    Parameters
+    ----------
+    threads
+        That share a batch, at least 1. The interpreter's lock is released meanwhile.
     """
-    chosen = INSTRUCTION_SETS.index(instruction_set)
+    whole_number("threads", threads, least=1)
+    built = packing.stages(model)
+    network = _native.build(None, built, INSTRUCTION_SETS.index(instruction_set))
+    sizes = packing.hidden_sizes(model)
+    shape = ", ".join(map(str, model.spec.feature_shape))
+    wanted = [f"uint8 (n, {shape}) or (n, {model.spec.feature_bytes}) packed"]
+    wanted += [f"uint8 (n, {size}), the hidden state of the stage before" for size in sizes]
+    changes = [stage.convolution is not None or stage.body > 0 for stage in built]
     return [
-        _stage(_native.build(tuple(layers), body, chosen), body, layers, model) for layers, body in packed_layers(model)
+        _stage(network, number, size if change else None, expected, threads)
+        for number, (size, change, expected) in enumerate(zip(sizes, changes, wanted))
     ]
 
 
-def decider(scale: float | None = None) -> Callable[[npt.NDArray, float], Decision]:
+def decider(exponent: int) -> Callable[[npt.NDArray, float], Decision]:
     """Entropy, label and verdict of a batch of logits in one pass: ``decide(logits, threshold)``.
 
     Parameters
     ----------
-    scale
-        The real number that the integer logit 1 stands for, more than 0: the function takes int16 logits (n, classes),
-        whose rows may stand apart as in the circuit's records. None: it takes float32 logits.
+    exponent
+        The integer logit 1 stands for ``2**exponent``, -32 to 32.
 
     Returns
     -------
-    A function that gives a :class:`Decision`. Its entropies are within :data:`ENTROPY_TOLERANCE` of
-    :func:`pynq_ee.exits.entropy`, its labels and verdicts are those of ``argmax`` and :func:`pynq_ee.exits.leaves`.
-    It raises :class:`~pynq_ee.errors.InputError` on logits of another type or shape, NaN or infinite.
+    A function of int16 logits (n, classes), whose rows may stand apart as in the circuit's records. It gives a
+    :class:`Decision`, equal to what :mod:`pynq_ee.exits.rule` defines, and raises
+    :class:`~pynq_ee.errors.InputError` on logits of another type or shape.
     """
-    if scale is None:
-        return partial(_decide, None, np.dtype(np.float32))
     try:
-        return partial(_decide, _native.exponential_table(scale), np.dtype(np.int16))
-    except ValueError as error:
-        raise InputError(f"scale is {scale}; it must be positive and finite") from error
+        table = _native.decision_table(
+            exponent, rule.exponentials().astype(np.uint32), rule.logarithms().astype(np.uint32)
+        )
+    except (TypeError, ValueError) as error:
+        raise InputError(f"exponent is {exponent!r}; it must be a whole number, -32 to 32") from error
+    return partial(_decide, table)
 
 
-def _stage(program: Any, body: int, layers: list[Layer], model: Model) -> Callable[[Any], tuple[Any, Any]]:
-    width = results(layers[body - 1]) if body else 0
-    if body:
-        shape = ", ".join(map(str, model.spec.feature_shape))
-        expected = f"uint8 (n, {shape}) or (n, {model.spec.feature_bytes}) packed"
-    else:
-        expected = f"float32 (n, {layers[0].weight.shape[0]}), the hidden state of the stage before"
-    classes = spec.CLASSES
-    empty, float32, execute = np.empty, np.float32, _native.run
+def _stage(
+    network: Any, number: int, width: int | None, expected: str, threads: int
+) -> Callable[[Any], tuple[Any, Logits]]:
+    """``width``: bytes of the hidden state that the stage leaves; None where it leaves the one that it is given."""
+    classes, empty, execute = spec.CLASSES, np.empty, _native.run_stage
 
-    def run(inputs: Any) -> tuple[Any, FloatArray]:
+    def run(inputs: Any) -> tuple[Any, Logits]:
         inputs = np.ascontiguousarray(inputs)
         count = len(inputs)
-        hidden = empty((count, width), float32) if body else inputs
-        logits = empty((count, classes), float32)
+        hidden = inputs if width is None else empty((count, width), np.uint8)
+        logits = empty((count, classes), np.int16)
         try:
-            execute(program, inputs, hidden, logits)
+            execute(network, number, inputs, hidden, logits, threads)
         except ValueError as error:
             found = f"{inputs.dtype} {inputs.shape}"
             raise InputError(f"the remainder's inputs are {found}; they must be {expected}") from error
@@ -92,14 +134,12 @@ def _stage(program: Any, body: int, layers: list[Layer], model: Model) -> Callab
     return run
 
 
-def _decide(table: Any, dtype: np.dtype, logits: npt.NDArray, threshold: float) -> Decision:
+def _decide(table: Any, logits: npt.NDArray, threshold: float) -> Decision:
     logits = np.asarray(logits)
     count = len(logits) if logits.ndim else 0
     decision = Decision(np.empty(count, np.int64), np.empty(count), np.empty(count, np.bool_))
     try:
-        finite = _native.decide(table, logits, threshold, decision.entropy, decision.labels, decision.leaves)
+        _native.decide(table, logits, threshold, decision.entropy, decision.labels, decision.leaves)
     except ValueError as error:
-        raise InputError(f"logits are {logits.dtype} {logits.shape}; they must be {dtype} (n, classes)") from error
-    if not finite:
-        raise InputError("a logit is NaN or infinite; entropy needs finite logits")
+        raise InputError(f"logits are {logits.dtype} {logits.shape}; they must be int16 (n, classes)") from error
     return decision

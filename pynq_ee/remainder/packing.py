@@ -1,4 +1,4 @@
-"""Weights of the remainder as the native engine takes them."""
+"""Layers as the native engine takes them: the model's integers, position-major."""
 
 from __future__ import annotations
 
@@ -8,71 +8,99 @@ import numpy as np
 import numpy.typing as npt
 
 from pynq_ee.network import spec
-from pynq_ee.network.spec import POOL, REMAINDER_LAYERS, RemainderLayer
-from pynq_ee.network.weights import Model
-
-FloatArray = npt.NDArray[np.float32]
-
-#: Outputs of a layer are padded with zeros to a multiple of this; the engine refuses any other number.
-BLOCK = 16
+from pynq_ee.network.spec import ACTIVATION_MAX, POOL, REMAINDER_ACTIVATION_MAX, REMAINDER_LAYERS, FabricLayer
+from pynq_ee.network.weights import LayerWeights, Model
 
 
 class Layer(NamedTuple):
-    """One layer: a convolution, its max-pool and ReLU if ``kernel > 0``, else a fully connected layer.
+    """One layer: a convolution with its max-pool if ``kernel > 0``, else a fully connected layer.
 
-    ``channels`` and ``side`` are those of a convolution's input. ``weight`` is float32 (inputs, outputs), the inputs of
-    a convolution being its taps (kernel row, kernel column, channel), and ``bias`` float32 (outputs,).
+    ``padding``, ``channels`` and ``side`` are those of a convolution's input. Inputs are 0 to ``input_max``,
+    activations 0 to ``largest``; a layer whose ``largest`` is 0 gives logits. ``weight`` is int8 (taps, outputs),
+    the taps of a convolution being (kernel row, kernel column, channel), the inputs of a fully connected layer
+    (position, channel);
+    ``bias`` int32 and ``shift`` uint8 (outputs,).
     """
 
     kernel: int
+    padding: int
     channels: int
     side: int
-    relu: bool
-    weight: FloatArray
-    bias: FloatArray
+    input_max: int
+    largest: int
+    weight: npt.NDArray[np.int8]
+    bias: npt.NDArray[np.int32]
+    shift: npt.NDArray[np.uint8]
 
 
-def packed_layers(model: Model) -> list[tuple[list[Layer], int]]:
-    """Layers of each stage, and how many of them make the hidden state.
+class Stage(NamedTuple):
+    """The layers between two exits; after ``body`` of the ``connections`` the hidden state is complete."""
 
-    Activations are position-major and padded, as the layer before leaves them: weights are ordered and padded alike.
-    The features' scale is a power of two, so a convolution's weights take it exactly.
-    """
+    convolution: Layer | None
+    connections: tuple[Layer, ...]
+    body: int
+
+
+def first_exit(model: Model) -> tuple[Layer, Layer, Layer]:
+    """Trunk, branch and classifier."""
+    trunk, branch, classifier = model.spec.layers
+    weights = model.fabric["classifier"]  # its inputs are position-major in the model too
+    last = Layer(0, 0, 0, 0, classifier.input_max, 0, *_flat(weights.weight.T, weights))
+    return _fabric_convolution(trunk, model), _fabric_convolution(branch, model), last
+
+
+def stages(model: Model) -> tuple[Stage, ...]:
+    """The software exits."""
     built = []
-    order = np.arange(0)  # for each input of the next layer, its number in the model, or -1 for padding
+    channels = 1  # of one position of what the next layer takes, in the model channel-major
     for stage in spec.NETWORKS[model.network]:
-        layers = []
-        inputs = order
-        for position, name in enumerate(stage.layers):
+        convolution, connections, hidden_channels = None, [], channels
+        for number, name in enumerate(stage.layers):
             shape, weights = REMAINDER_LAYERS[name], model.remainder[name]
             if shape.kernel:
-                channels, side, _ = model.spec.feature_shape
                 taps = weights.weight.transpose(2, 3, 1, 0).reshape(-1, shape.outputs)
-                taps = taps * np.float32(2.0**model.feature_exponent)
-                layers.append(_layer(shape, channels, side, taps, weights.bias))
+                side = model.spec.feature_shape[1]
+                arrays = _flat(taps, weights)
+                convolution = Layer(
+                    shape.kernel, 0, shape.inputs, side, shape.input_max, REMAINDER_ACTIVATION_MAX, *arrays
+                )
+                channels = shape.outputs
             else:
-                rows = np.where(inputs[:, None] >= 0, weights.weight.T[inputs], np.float32(0))
-                layers.append(_layer(shape, 0, 0, rows, weights.bias))
-            inputs = _order(shape, results(layers[-1]) // len(layers[-1].bias))
-            if position + 1 == len(stage.body):
-                order = inputs
-        built.append((layers, len(stage.body)))
-    return built
+                ordered = weights.weight.reshape(shape.outputs, channels, -1).transpose(2, 1, 0)
+                largest = REMAINDER_ACTIVATION_MAX if shape.relu else 0
+                arrays = _flat(ordered.reshape(-1, shape.outputs), weights)
+                connections.append(Layer(0, 0, 0, 0, shape.input_max, largest, *arrays))
+                channels = shape.outputs
+            if number < len(stage.body):
+                hidden_channels = channels
+        channels = hidden_channels
+        built.append(Stage(convolution, tuple(connections), len(stage.body) - (convolution is not None)))
+    return tuple(built)
 
 
-def results(layer: Layer) -> int:
-    """Floats that a layer leaves for one image."""
-    half = (layer.side - layer.kernel + 1) // POOL
-    return len(layer.bias) * (half * half if layer.kernel else 1)
+def hidden_sizes(model: Model) -> list[int]:
+    """Bytes of the hidden state behind each stage, each position's channels padded to whole panels of 16."""
+    sizes, size = [], 0
+    for stage in stages(model):
+        for layer in (*([stage.convolution] if stage.convolution else []), *stage.connections[: stage.body]):
+            half = (layer.side + 2 * layer.padding - layer.kernel + 1) // POOL
+            size = -(-len(layer.bias) // PANEL) * PANEL * (half * half if layer.kernel else 1)
+        sizes.append(size)
+    return sizes
 
 
-def _layer(shape: RemainderLayer, channels: int, side: int, weight: FloatArray, bias: FloatArray) -> Layer:
-    surplus = -shape.outputs % BLOCK
-    padded = np.ascontiguousarray(np.pad(weight, ((0, 0), (0, surplus))))
-    return Layer(shape.kernel, channels, side, shape.relu, padded, np.pad(bias, (0, surplus)))
+#: Outputs that the engine computes at once; every layer's outputs are padded to a multiple of it.
+PANEL = 16
 
 
-def _order(shape: RemainderLayer, positions: int) -> npt.NDArray[np.intp]:
-    """Numbers in the model, channel-major, of a layer's position-major and padded results."""
-    numbers = np.arange(shape.outputs * positions).reshape(shape.outputs, positions).T
-    return np.pad(numbers, ((0, 0), (0, -shape.outputs % BLOCK)), constant_values=-1).reshape(-1)
+def _fabric_convolution(layer: FabricLayer, model: Model) -> Layer:
+    weights = model.fabric[layer.name]
+    taps = weights.weight.transpose(2, 3, 1, 0).reshape(layer.taps, layer.out_channels)
+    arrays = _flat(taps, weights)
+    return Layer(layer.kernel, layer.padding, layer.in_channels, layer.side, layer.input_max, ACTIVATION_MAX, *arrays)
+
+
+def _flat(
+    weight: npt.NDArray[np.int8], weights: LayerWeights
+) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
+    return np.ascontiguousarray(weight), np.ascontiguousarray(weights.bias), np.ascontiguousarray(weights.shift)

@@ -1,4 +1,4 @@
-"""The remainder in PyTorch, for hosts that have it."""
+"""The remainder in PyTorch, for hosts that have it: integers in float32, exact."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from pynq_ee.network import spec
-from pynq_ee.network.spec import POOL, REMAINDER_LAYERS
-from pynq_ee.network.weights import Model, RemainderWeights
+from pynq_ee.network import folding, spec
+from pynq_ee.network.spec import LOGIT_MAX, LOGIT_MIN, POOL, REMAINDER_ACTIVATION_MAX, REMAINDER_LAYERS
+from pynq_ee.network.weights import Model
 
 
 def stages(model: Model) -> list[Callable[[Any], tuple[Any, Any]]]:
@@ -20,41 +20,42 @@ def stages(model: Model) -> list[Callable[[Any], tuple[Any, Any]]]:
 
 
 def modules(model: Model) -> list[tuple[nn.Sequential, nn.Sequential]]:
-    """Body and head of each software exit as torch modules, in evaluation mode; the first takes integer features."""
-    built = []
-    for number, stage in enumerate(spec.NETWORKS[model.network]):
-        body = [module for name in stage.body for module in _layer(name, model.remainder[name])]
-        head = [module for name in stage.head for module in _layer(name, model.remainder[name])]
-        if number == 0:
-            body.insert(0, _Scale(2.0**model.feature_exponent))
-        built.append((nn.Sequential(*body).eval(), nn.Sequential(*head).eval()))
-    return built
+    """Body and head of each software exit as torch modules, in evaluation mode.
+
+    The first takes integer features. Hidden states and logits are whole numbers in float32.
+    """
+    return [(_chain(model, stage.body), _chain(model, stage.head)) for stage in spec.NETWORKS[model.network]]
 
 
-class _Scale(nn.Module):
-    def __init__(self, factor: float) -> None:
+def _chain(model: Model, names: tuple[str, ...]) -> nn.Sequential:
+    return nn.Sequential(*(module for name in names for module in _layer(model, name))).eval()
+
+
+class _FloorClip(nn.Module):
+    def __init__(self, low: int, high: int) -> None:
         super().__init__()
-        self.factor = factor
+        self.low, self.high = low, high
 
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        return features.to(torch.float32) * self.factor
+    def forward(self, sums: torch.Tensor) -> torch.Tensor:
+        return sums.floor().clamp(self.low, self.high)
 
 
 def _stage(body: nn.Module, head: nn.Module) -> Callable[[Any], tuple[Any, Any]]:
     def run(inputs: Any) -> tuple[np.ndarray, np.ndarray]:
         with torch.inference_mode():
-            hidden = body(torch.from_numpy(np.require(inputs, requirements=["C", "W"])))
-            return hidden.numpy(), head(hidden).numpy()
+            hidden = body(torch.from_numpy(np.require(inputs, requirements=["C", "W"])).to(torch.float32))
+            return hidden.numpy(), head(hidden).numpy().astype(np.int16)
 
     return run
 
 
-def _layer(name: str, weights: RemainderWeights) -> list[nn.Module]:
-    shape = REMAINDER_LAYERS[name]
+def _layer(model: Model, name: str) -> list[nn.Module]:
+    shape, weights = REMAINDER_LAYERS[name], folding.remainder_layer(model, name)
     module: nn.Module = (
         nn.Conv2d(shape.inputs, shape.outputs, shape.kernel) if shape.kernel else nn.Linear(shape.inputs, shape.outputs)
     )
     module.load_state_dict({"weight": torch.from_numpy(weights.weight), "bias": torch.from_numpy(weights.bias)})
     if shape.kernel:
-        return [module, nn.ReLU(), nn.MaxPool2d(POOL), nn.Flatten()]
-    return [module, nn.ReLU()] if shape.relu else [module]
+        return [module, nn.MaxPool2d(POOL), _FloorClip(0, REMAINDER_ACTIVATION_MAX), nn.Flatten()]
+    limits = (0, REMAINDER_ACTIVATION_MAX) if shape.relu else (LOGIT_MIN, LOGIT_MAX)
+    return [module, _FloorClip(*limits)]

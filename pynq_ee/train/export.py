@@ -1,4 +1,4 @@
-"""A trained network as a model file: the integers of the circuit, the folded floats of the remainder."""
+"""A trained network without PyTorch: the integers of the circuit, the folded floats of the remainder."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 import torch
 
 from pynq_ee.errors import ModelFileError
-from pynq_ee.network.spec import network_exits
-from pynq_ee.network.weights import LayerWeights, Model, RemainderWeights
+from pynq_ee.network.float_model import FloatLayer, FloatModel
+from pynq_ee.network.weights import LayerWeights
 from pynq_ee.train.network import PIXEL_EXPONENT, EarlyExitNetwork, RemainderModule
 
 
-def to_model(network: EarlyExitNetwork, metadata: dict[str, Any]) -> Model:
+def to_float_model(network: EarlyExitNetwork, metadata: dict[str, Any]) -> FloatModel:
     """Export a network.
 
     Parameters
@@ -25,7 +25,7 @@ def to_model(network: EarlyExitNetwork, metadata: dict[str, Any]) -> Model:
 
     Returns
     -------
-    Model with thresholds of 0: until they are calibrated, every image goes to the last exit.
+    FloatModel; :func:`pynq_ee.network.post_training.quantize` puts its remainder in integers.
 
     Raises
     ------
@@ -47,13 +47,12 @@ def to_model(network: EarlyExitNetwork, metadata: dict[str, Any]) -> Model:
             _integers(f"{layer.name}.shift", shift, np.uint8),
         )
     remainder = {
-        name: RemainderWeights(*(np.ascontiguousarray(part.detach().numpy()) for part in module.folded()))
+        name: FloatLayer(*(np.ascontiguousarray(part.detach().numpy()) for part in module.folded()))
         for name, module in network.remainder.items()
         if isinstance(module, RemainderModule)
     }
     trunk_exponent, _, logit_exponent = exponents
-    thresholds = (0.0,) * (network_exits(network.network) - 1)
-    return Model(network.network, network.spec, fabric, trunk_exponent, logit_exponent, remainder, thresholds, metadata)
+    return FloatModel(network.network, network.spec, fabric, trunk_exponent, logit_exponent, remainder, metadata)
 
 
 def _integers(name: str, values: torch.Tensor, dtype: type[np.integer[Any]]) -> Any:

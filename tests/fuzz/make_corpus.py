@@ -26,7 +26,7 @@ from PIL import Image
 
 from fuzz.targets import CORPUS
 from pynq_ee.network import spec, weights
-from pynq_ee.network.weights import LayerWeights, Model, RemainderWeights
+from pynq_ee.network.weights import LayerWeights, Model
 from pynq_ee.sim import bitfile, hwh
 
 Files = Iterator[tuple[str, bytes]]
@@ -46,11 +46,11 @@ def small_model() -> bytes:
         for layer in spec.DEFAULT.layers
     }
     remainder = {
-        name: RemainderWeights(np.zeros(shape, np.float32), np.zeros(shape[0], np.float32))
+        name: LayerWeights(np.zeros(shape, np.int8), np.zeros(shape[0], np.int32), np.zeros(shape[0], np.uint8))
         for name in weights.remainder_layers("lenet5-3exit")
         for shape in [spec.REMAINDER_LAYERS[name].weight_shape]
     }
-    model = Model("lenet5-3exit", spec.DEFAULT, fabric, -3, -6, remainder, (0.5, 0.5))
+    model = Model("lenet5-3exit", spec.DEFAULT, fabric, -3, (-6, -8, -8), remainder, (0.5, 0.5))
     with tempfile.TemporaryDirectory() as folder:
         return weights.save(model, Path(folder) / "m.npz").read_bytes()
 

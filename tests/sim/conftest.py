@@ -10,9 +10,10 @@ import pynq
 import pytest
 
 import machine_guard
+import models
 from pynq_ee.network import spec
 from pynq_ee.network.spec import Spec
-from pynq_ee.network.weights import LayerWeights, Model, RemainderWeights, remainder_layers
+from pynq_ee.network.weights import LayerWeights, Model, remainder_layers
 from pynq_ee.sim import SimulatedDevice
 
 #: Right shifts that spread the outputs of random weights over their ranges.
@@ -40,13 +41,10 @@ def random_model() -> Callable[..., Model]:
                 generator.integers(-50, 50, layer.out_channels).astype(np.int32),
                 np.full(layer.out_channels, _SHIFTS[layer.name], np.uint8),
             )
-        remainder = {}
-        for name in remainder_layers(network):
-            shape = spec.REMAINDER_LAYERS[name].weight_shape
-            weights = generator.normal(size=shape).astype(np.float32)
-            remainder[name] = RemainderWeights(weights, np.zeros(shape[0], np.float32))
+        remainder = {name: models.remainder_layer(generator, name) for name in remainder_layers(network)}
         thresholds = (0.5,) * (spec.network_exits(network) - 1)
-        return Model(network, model_spec, layers, -3, -6, remainder, thresholds)
+        exponents = (-6,) + (-8,) * len(thresholds)
+        return Model(network, model_spec, layers, -3, exponents, remainder, thresholds)
 
     return make
 

@@ -47,7 +47,7 @@ def run(random_model, images, monkeypatch):
     monkeypatch.setattr(soak, "DEADLINE_SECONDS", patience.seconds(0.05))
     monkeypatch.setattr(dma, "RESET_SECONDS", patience.seconds(0.05))
     model = random_model(seed=3)
-    entropy = exits.entropy(fabric.first_exit(images, model)[1] * 2.0**model.logit_exponent)
+    entropy = exits.entropy(fabric.first_exit(images, model)[1] * 2.0 ** model.logit_exponents[0])
     model = dataclasses.replace(model, thresholds=(float(np.median(entropy)),))
     made = soak.Soak(model, images, "numpy", seed=2)
     made.drawn = [name for name in made.drawn if FAULTS[name].error is not DeadlineError]

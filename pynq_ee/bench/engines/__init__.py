@@ -1,7 +1,7 @@
 """The whole network in software, on the engines that a user could pick instead of the fabric.
 
 An engine computes the first exit as its framework does it best: in float32, exact, with the layers folded as
-:func:`pynq_ee.generate.onnx.folded` has them. All engines give the same integers.
+:mod:`pynq_ee.network.folding` has them. All engines give the same integers.
 """
 
 from __future__ import annotations
@@ -18,21 +18,22 @@ from pynq_ee.network.weights import Model
 from pynq_ee.remainder import Stage
 
 FloatArray = npt.NDArray[np.float32]
+Logits = npt.NDArray[np.int16]
 
 
 class Engine(NamedTuple):
     """A network in software.
 
-    ``first_exit`` takes images uint8 (n, 28, 28) and returns features, of the engine's own type, and float32 logits
+    ``first_exit`` takes images uint8 (n, 28, 28) and returns features, of the engine's own type, and int16 logits
     (n, 10). ``stages`` are as in :mod:`pynq_ee.remainder`, on those features. ``plain`` is the network without early
     exits: images to the last exit's logits.
     """
 
     name: str
     version: str
-    first_exit: Callable[[npt.NDArray[np.uint8]], tuple[Any, FloatArray]]
+    first_exit: Callable[[npt.NDArray[np.uint8]], tuple[Any, Logits]]
     stages: Sequence[Stage]
-    plain: Callable[[npt.NDArray[np.uint8]], FloatArray]
+    plain: Callable[[npt.NDArray[np.uint8]], Logits]
 
 
 #: Engine and its module, in the order of the tables.

@@ -9,10 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pynq_ee.bench.engines import Engine, FloatArray
-from pynq_ee.generate.onnx import folded
-from pynq_ee.network import spec
-from pynq_ee.network.spec import ACTIVATION_MAX, LOGIT_MAX, LOGIT_MIN, POOL, REMAINDER_LAYERS
+from pynq_ee.bench.engines import Engine, FloatArray, Logits
+from pynq_ee.network import folding, spec
+from pynq_ee.network.spec import ACTIVATION_MAX, LOGIT_MAX, LOGIT_MIN, POOL, REMAINDER_ACTIVATION_MAX, REMAINDER_LAYERS
 from pynq_ee.network.weights import Model
 
 #: Images at a time whose patches stay in the cache.
@@ -45,43 +44,42 @@ class _Convolution(NamedTuple):
 def build(name: str, model: Model, threads: int, batch: int) -> Engine:
     """Build the engine; the number of threads is the BLAS library's, set by the caller."""
     trunk, branch = (_fabric_convolution(model, layer) for layer in (model.spec.trunk, model.spec.branch))
-    classifier = folded(model, model.spec.classifier)
-    connect, logit_scale = classifier.weight.T.copy(), np.float32(2.0**model.logit_exponent)
+    classifier = folding.fabric_layer(model, model.spec.classifier)
+    connect = classifier.weight.T.copy()
 
-    def first_exit(images: npt.NDArray[np.uint8]) -> tuple[FloatArray, FloatArray]:
-        parts = [_activate(trunk(_pixels(images[start : start + _CHUNK]))) for start in range(0, len(images), _CHUNK)]
-        flat = [_flatten(_activate(branch(part))) for part in parts]
+    def trunk_parts(images: npt.NDArray[np.uint8]) -> list[FloatArray]:
+        chunks = (images[start : start + _CHUNK] for start in range(0, len(images), _CHUNK))
+        return [_activate(trunk(chunk[None].astype(np.float32)), ACTIVATION_MAX) for chunk in chunks]
+
+    def first_exit(images: npt.NDArray[np.uint8]) -> tuple[FloatArray, Logits]:
+        parts = trunk_parts(images)
+        flat = [_flatten(_activate(branch(part), ACTIVATION_MAX)) for part in parts]
         sums = np.concatenate(flat) @ connect
         sums += classifier.bias
-        np.clip(np.floor(sums, out=sums), LOGIT_MIN, LOGIT_MAX, out=sums)
-        return np.concatenate([part.transpose(1, 0, 2, 3) for part in parts]), sums * logit_scale
+        return np.concatenate([part.transpose(1, 0, 2, 3) for part in parts]), _logits(sums)
 
-    stages = [partial(_stage, *_stage_layers(model, number)) for number in range(model.exits - 1)]
+    built = [_stage_layers(model, number) for number in range(model.exits - 1)]
 
-    def plain(images: npt.NDArray[np.uint8]) -> FloatArray:
-        parts = [_activate(trunk(_pixels(images[start : start + _CHUNK]))) for start in range(0, len(images), _CHUNK)]
-        hidden = np.concatenate([part.transpose(1, 0, 2, 3) for part in parts])
-        for number in range(model.exits - 1):
-            for layer in _stage_layers(model, number)[0]:
-                hidden = layer(hidden)
-        for layer in _stage_layers(model, model.exits - 2)[1]:
-            hidden = layer(hidden)
-        return hidden
+    def plain(images: npt.NDArray[np.uint8]) -> Logits:
+        hidden = np.concatenate([part.transpose(1, 0, 2, 3) for part in trunk_parts(images)])
+        for body, _ in built:
+            hidden = _through(body, hidden)
+        return _logits(_through(built[-1][1], hidden))
 
-    return Engine(name, np.__version__, first_exit, stages, plain)
+    return Engine(name, np.__version__, first_exit, [partial(_stage, *layers) for layers in built], plain)
 
 
 def _fabric_convolution(model: Model, layer: spec.FabricLayer) -> _Convolution:
-    weights = folded(model, layer)
+    weights = folding.fabric_layer(model, layer)
     return _Convolution(weights.weight.reshape(layer.out_channels, -1), weights.bias, layer.kernel, layer.padding)
 
 
-def _pixels(images: npt.NDArray[np.uint8]) -> FloatArray:
-    return images[None].astype(np.float32)
+def _activate(sums: FloatArray, largest: int) -> FloatArray:
+    return np.clip(np.floor(sums, out=sums), 0, largest, out=sums)
 
 
-def _activate(sums: FloatArray) -> FloatArray:
-    return np.clip(np.floor(sums, out=sums), 0, ACTIVATION_MAX, out=sums)
+def _logits(sums: FloatArray) -> Logits:
+    return np.clip(np.floor(sums, out=sums), LOGIT_MIN, LOGIT_MAX, out=sums).astype(np.int16)
 
 
 def _flatten(maps: FloatArray) -> FloatArray:
@@ -93,14 +91,13 @@ Layer = Callable[[FloatArray], FloatArray]
 
 def _stage_layers(model: Model, number: int) -> tuple[list[Layer], list[Layer]]:
     stage = spec.NETWORKS[model.network][number]
-    scale = 2.0**model.feature_exponent if number == 0 else 1.0
-    return [_layer(model, name, scale) for name in stage.body], [_layer(model, name) for name in stage.head]
+    return [_layer(model, name) for name in stage.body], [_layer(model, name) for name in stage.head]
 
 
-def _layer(model: Model, name: str, scale: float = 1.0) -> Layer:
-    shape, weights = REMAINDER_LAYERS[name], model.remainder[name]
+def _layer(model: Model, name: str) -> Layer:
+    shape, weights = REMAINDER_LAYERS[name], folding.remainder_layer(model, name)
     if shape.kernel:
-        flat = (weights.weight * np.float32(scale)).reshape(shape.outputs, -1)
+        flat = weights.weight.reshape(shape.outputs, -1)
         return partial(_convolve, _Convolution(flat, weights.bias, shape.kernel, 0))
     return partial(_connect, weights.weight.T.copy(), weights.bias, shape.relu)
 
@@ -109,20 +106,23 @@ def _convolve(convolution: _Convolution, features: FloatArray) -> FloatArray:
     parts = []
     for start in range(0, len(features), _CHUNK):
         maps = convolution(features[start : start + _CHUNK].transpose(1, 0, 2, 3))
-        parts.append(_flatten(np.maximum(maps, 0, out=maps)))
+        parts.append(_flatten(_activate(maps, REMAINDER_ACTIVATION_MAX)))
     return np.concatenate(parts)
 
 
 def _connect(weight: FloatArray, bias: FloatArray, relu: bool, inputs: FloatArray) -> FloatArray:
+    """Activations, or sums that are not rounded yet."""
     outputs = inputs @ weight
     outputs += bias
-    return np.maximum(outputs, 0, out=outputs) if relu else outputs
+    return _activate(outputs, REMAINDER_ACTIVATION_MAX) if relu else outputs
 
 
-def _stage(body: list[Layer], head: list[Layer], hidden: FloatArray) -> tuple[FloatArray, FloatArray]:
-    for layer in body:
+def _through(layers: list[Layer], hidden: FloatArray) -> FloatArray:
+    for layer in layers:
         hidden = layer(hidden)
-    logits = hidden
-    for layer in head:
-        logits = layer(logits)
-    return hidden, logits
+    return hidden
+
+
+def _stage(body: list[Layer], head: list[Layer], hidden: FloatArray) -> tuple[FloatArray, Logits]:
+    hidden = _through(body, hidden)
+    return hidden, _logits(_through(head, hidden))

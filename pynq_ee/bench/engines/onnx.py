@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from pynq_ee.bench.engines import Engine, FloatArray
+from pynq_ee.bench.engines import Engine, FloatArray, Logits
 from pynq_ee.generate import onnx as graphs
 from pynq_ee.network.weights import Model
 from pynq_ee.remainder import onnx as remainder
@@ -20,12 +20,12 @@ def build(name: str, model: Model, threads: int, batch: int) -> Engine:
     early = remainder.session(graphs.first_exit(model), threads)
     whole = remainder.session(graphs.plain(model), threads)
 
-    def first_exit(images: npt.NDArray[np.uint8]) -> tuple[FloatArray, FloatArray]:
+    def first_exit(images: npt.NDArray[np.uint8]) -> tuple[FloatArray, Logits]:
         parts = [early.run(["features", "logits"], {"images": chunk}) for chunk in _chunks(images)]
         features, logits = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts))
         return features, logits
 
-    def plain(images: npt.NDArray[np.uint8]) -> FloatArray:
+    def plain(images: npt.NDArray[np.uint8]) -> Logits:
         return np.concatenate([whole.run(["logits"], {"images": chunk})[0] for chunk in _chunks(images)])
 
     return Engine(name, onnxruntime.__version__, first_exit, remainder.stages(model, threads), plain)

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from pynq_ee.bench.engines import Engine, FloatArray
-from pynq_ee.generate.onnx import folded
+from pynq_ee.bench.engines import Engine, FloatArray, Logits
+from pynq_ee.network import folding
 from pynq_ee.network.spec import ACTIVATION_MAX, LOGIT_MAX, LOGIT_MIN, POOL, FabricLayer
 from pynq_ee.network.weights import Model
 from pynq_ee.remainder.torch import modules
@@ -25,7 +25,7 @@ class FabricConvolution(nn.Module):
 
     def __init__(self, model: Model, layer: FabricLayer) -> None:
         super().__init__()
-        weights = folded(model, layer)
+        weights = folding.fabric_layer(model, layer)
         self.weight, self.bias = torch.from_numpy(weights.weight), torch.from_numpy(weights.bias)
         self.padding = layer.padding
 
@@ -35,20 +35,19 @@ class FabricConvolution(nn.Module):
 
 
 class FirstExit(nn.Module):
-    """Images uint8 (n, 28, 28) to features float32 (n, 6, 14, 14) and logits float32 (n, 10)."""
+    """Images uint8 (n, 28, 28) to features (n, 6, 14, 14) and logits (n, 10), whole numbers in float32."""
 
     def __init__(self, model: Model) -> None:
         super().__init__()
         self.trunk = FabricConvolution(model, model.spec.trunk)
         self.branch = FabricConvolution(model, model.spec.branch)
-        classifier = folded(model, model.spec.classifier)
+        classifier = folding.fabric_layer(model, model.spec.classifier)
         self.weight, self.bias = torch.from_numpy(classifier.weight), torch.from_numpy(classifier.bias)
-        self.scale = 2.0**model.logit_exponent
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         features = self.trunk(images.unsqueeze(1).to(torch.float32))
         sums = functional.linear(self.branch(features).flatten(1), self.weight, self.bias)
-        return features, sums.floor_().clamp_(LOGIT_MIN, LOGIT_MAX) * self.scale
+        return features, sums.floor_().clamp_(LOGIT_MIN, LOGIT_MAX)
 
 
 class Plain(nn.Module):
@@ -85,14 +84,14 @@ def build(name: str, model: Model, threads: int, batch: int, compiled: Compile =
     """Build the engine; the number of threads is set by the caller."""
     early, whole = compiled(FirstExit(model).eval(), False), compiled(Plain(model).eval(), False)
 
-    def first_exit(images: npt.NDArray[np.uint8]) -> tuple[FloatArray, FloatArray]:
+    def first_exit(images: npt.NDArray[np.uint8]) -> tuple[FloatArray, Logits]:
         with torch.inference_mode():
             features, logits = early(torch.from_numpy(images))
-            return features.numpy(), logits.numpy()
+            return features.numpy(), logits.numpy().astype(np.int16)
 
-    def plain(images: npt.NDArray[np.uint8]) -> FloatArray:
+    def plain(images: npt.NDArray[np.uint8]) -> Logits:
         with torch.inference_mode():
-            logits: FloatArray = whole(torch.from_numpy(images)).numpy()
+            logits: Logits = whole(torch.from_numpy(images)).numpy().astype(np.int16)
             return logits
 
     stages = [_stage(compiled(StageModule(body, head).eval(), True)) for body, head in modules(model)]
@@ -100,9 +99,9 @@ def build(name: str, model: Model, threads: int, batch: int, compiled: Compile =
 
 
 def _stage(module: Any) -> Callable[[Any], tuple[Any, Any]]:
-    def run(hidden: Any) -> tuple[FloatArray, FloatArray]:
+    def run(hidden: Any) -> tuple[FloatArray, Logits]:
         with torch.inference_mode():
             following, logits = module(torch.from_numpy(hidden))
-            return following.numpy(), logits.numpy()
+            return following.numpy(), logits.numpy().astype(np.int16)
 
     return run

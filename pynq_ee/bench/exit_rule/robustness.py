@@ -23,11 +23,11 @@ from pynq_ee.network.weights import Model
 def all_logits(model: Model, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """Logits of every exit, float32 (N, exits, 10), as ``EarlyExitInference.all_exits`` has them, with no device."""
     hidden, first = fabric.first_exit(images, model)
-    logits = [first * np.float32(2.0**model.logit_exponent)]
+    logits = [first]
     for stage in remainder.stages("numpy", model):
         hidden, exit_logits = stage(hidden)
         logits.append(exit_logits)
-    return np.stack(logits, axis=1)
+    return np.stack(logits, axis=1) * np.float32(2.0) ** np.array(model.logit_exponents, np.float32)[:, None]
 
 
 def scores_of(model: Model, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64]) -> Scores:

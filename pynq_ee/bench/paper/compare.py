@@ -141,12 +141,12 @@ def _software(
             except ToolError as error:
                 left_out[name] = str(error)
     software.cross_check(built, chunks[0])
-    decide = software.decider()
+    deciders = software.deciders(model)
     candidates = []
     for name, engine in built.items():
         row = {**common, "engine": name, "version": engine.version, "kind": "measured", "images": len(truth)}
         plain = np.concatenate([engine.plain(chunk).argmax(1) for chunk in chunks])
-        early = software.EarlyExit(engine, model.thresholds, decide)
+        early = software.EarlyExit(engine, model.thresholds, deciders)
         found = driver.summary([early(chunk) for chunk in chunks], truth, model.exits)
         for way, run, facts in (
             ("without", engine.plain, {"accuracy": float(np.mean(plain == truth))}),

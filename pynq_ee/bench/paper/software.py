@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pynq_ee import exits
 from pynq_ee.bench.engines import Engine
 from pynq_ee.errors import ToolError
-from pynq_ee.remainder import TOLERANCE, Stage
+from pynq_ee.network.weights import Model
+from pynq_ee.remainder import Decider, Stage, default
+from pynq_ee.remainder import decider as decider_of
 
-Decide = Callable[[npt.NDArray[np.float32], float], npt.NDArray[np.bool_]]
 
-
-def decider() -> Decide:
-    """Which images leave, by the quickest means that is here: our native code, else NumPy."""
-    try:
-        from pynq_ee.remainder import native
-    except ImportError:
-        return lambda logits, threshold: exits.leaves(exits.entropy(logits), threshold)
-    decide = native.decider()
-    return lambda logits, threshold: decide(np.ascontiguousarray(logits, np.float32), threshold).leaves
+def deciders(model: Model) -> list[Decider]:
+    """Of each exit what decides which images leave, by the quickest means that is here: our native code, else NumPy."""
+    return [decider_of(default(), exponent) for exponent in model.logit_exponents]
 
 
 class EarlyExit:
@@ -33,18 +27,19 @@ class EarlyExit:
     Called with images uint8 (n, 28, 28), it returns labels and exits, int64 (n,).
     """
 
-    def __init__(self, engine: Engine, thresholds: tuple[float, ...], decide: Decide) -> None:
+    def __init__(self, engine: Engine, thresholds: tuple[float, ...], deciders: Sequence[Decider]) -> None:
         self._engine = engine
         self._thresholds = thresholds
-        self._decide = decide
+        self._deciders = deciders
 
     def __call__(self, images: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         hidden, logits = self._engine.first_exit(images)
         labels = logits.argmax(1).astype(np.int64)
         taken = np.ones(len(images), np.int64)
         rows: npt.NDArray[np.intp] | None = None
-        for number, (threshold, stage) in enumerate(zip(self._thresholds, self._engine.stages), start=2):
-            staying = np.flatnonzero(~self._decide(logits, threshold))
+        steps = zip(self._thresholds, self._deciders, self._engine.stages)
+        for number, (threshold, decide, stage) in enumerate(steps, start=2):
+            staying = np.flatnonzero(~decide(logits, threshold).leaves)
             if not len(staying):
                 break
             rows = staying if rows is None else rows[staying]
@@ -83,7 +78,7 @@ def remainder_seconds(stages: Sequence[Stage], features: list[Any]) -> float:
 
 
 def cross_check(built: dict[str, Engine], images: npt.NDArray[np.uint8]) -> None:
-    """Compare the engines' outputs with the first one's: the first exit exactly, the others within the tolerance.
+    """Compare the engines' outputs with the first one's.
 
     Raises
     ------
@@ -91,22 +86,19 @@ def cross_check(built: dict[str, Engine], images: npt.NDArray[np.uint8]) -> None
         An engine that differs; its times would mean nothing.
     """
     outputs = {name: _every_logit(engine, images) for name, engine in built.items()}
-    for name, (first_exit, later) in outputs.items():
-        expected_first, expected_later = next(iter(outputs.values()))
-        if not np.array_equal(first_exit, expected_first):
-            raise ToolError(f"{name}: its first exit's logits differ from those of {next(iter(built))}")
-        limit = TOLERANCE * max(1.0, float(np.abs(expected_later).max()))
-        difference = float(np.abs(later - expected_later).max())
-        if not difference <= limit:
-            raise ToolError(
-                f"{name}: a logit differs by {difference:.3g} from {next(iter(built))}; at most {limit:.3g}"
-            )
+    reference, expected = next(iter(outputs.items()))
+    for name, logits in outputs.items():
+        for place, (found, wanted) in enumerate(zip(logits, expected), start=1):
+            if not np.array_equal(found, wanted):
+                what = f"exit {place}" if place <= len(logits) - 1 else "the network without early exits"
+                raise ToolError(f"{name}: a logit of {what} differs from that of {reference}")
 
 
-def _every_logit(engine: Engine, images: npt.NDArray[np.uint8]) -> tuple[npt.NDArray, npt.NDArray]:
+def _every_logit(engine: Engine, images: npt.NDArray[np.uint8]) -> list[npt.NDArray[np.int16]]:
+    """Logits of every exit, and of the network without early exits."""
     hidden, first = engine.first_exit(images)
-    later = []
+    every = [first]
     for stage in engine.stages:
         hidden, logits = stage(hidden)
-        later.append(logits)
-    return first, np.stack([*later, engine.plain(images)])
+        every.append(logits)
+    return [*every, engine.plain(images)]

@@ -23,7 +23,7 @@ from pynq_ee.generate import constants
 from pynq_ee.network import spec as _spec
 from pynq_ee.network import weights
 from pynq_ee.network.spec import Spec
-from pynq_ee.network.weights import LayerWeights, Model, RemainderWeights
+from pynq_ee.network.weights import LayerWeights, Model
 
 RECORDER = Path(__file__).resolve().parent
 REPOSITORY = RECORDER.parents[2]
@@ -62,14 +62,15 @@ def some_model(spec: Spec, seed: int = 0) -> Model:
         for layer in spec.layers
     }
     remainder = {
-        name: RemainderWeights(
-            np.zeros(_spec.REMAINDER_LAYERS[name].weight_shape, np.float32),
-            np.zeros(_spec.REMAINDER_LAYERS[name].outputs, np.float32),
+        name: LayerWeights(
+            np.zeros(_spec.REMAINDER_LAYERS[name].weight_shape, np.int8),
+            np.zeros(_spec.REMAINDER_LAYERS[name].outputs, np.int32),
+            np.zeros(_spec.REMAINDER_LAYERS[name].outputs, np.uint8),
         )
         for name in weights.remainder_layers(_spec.DEFAULT_NETWORK)
     }
     exits = _spec.network_exits(_spec.DEFAULT_NETWORK)
-    return Model(_spec.DEFAULT_NETWORK, spec, fabric, 0, 0, remainder, (0.5,) * (exits - 1))
+    return Model(_spec.DEFAULT_NETWORK, spec, fabric, 0, (0,) * exits, remainder, (0.5,) * (exits - 1))
 
 
 @dataclass

@@ -17,7 +17,7 @@ from pynq_ee.bench.exit_rule import corruptions, drift, resampling, robustness
 from pynq_ee.bench.host import driver
 from pynq_ee.bench.host.driver import HostWork
 from pynq_ee.bench.paper import compare
-from pynq_ee.bench.paper.software import EarlyExit, cross_check, decider
+from pynq_ee.bench.paper.software import EarlyExit, cross_check, deciders
 from pynq_ee.errors import ToolError
 from pynq_ee.exits import entropy, leaves
 from pynq_ee.exits.costs import Costs
@@ -48,15 +48,13 @@ def test_an_engine_computes_the_network(name: str, network: str, noise: np.ndarr
     features, logits = engine.first_exit(noise)
     expected_features, expected_logits = fabric.first_exit(noise, model)
     np.testing.assert_array_equal(np.asarray(features), expected_features)
-    np.testing.assert_array_equal(logits, expected_logits * np.float32(2.0**model.logit_exponent))
+    np.testing.assert_array_equal(logits, expected_logits)
     hidden, other = expected_features, features
     for reference, stage in zip(remainder.stages("numpy", model), engine.stages):
         hidden, expected = reference(hidden)
         other, found = stage(other)
-        np.testing.assert_allclose(found, expected, rtol=0, atol=remainder.TOLERANCE * max(1, np.abs(expected).max()))
-    np.testing.assert_allclose(
-        engine.plain(noise), expected, rtol=0, atol=remainder.TOLERANCE * max(1, np.abs(expected).max())
-    )
+        np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(engine.plain(noise), expected)
 
 
 @pytest.mark.parametrize("network", ["lenet5-2exit", "lenet5-3exit"])
@@ -65,15 +63,17 @@ def test_the_early_exit_network_in_software_decides_as_the_driver_does(network: 
     with EarlyExitInference(model, device="sim-numpy") as opened:
         opened.threshold = np.quantile(entropy(opened.all_exits(noise)), 0.5, axis=0)[:-1]
         expected = opened.classify(noise)
-        labels, taken = EarlyExit(engines.build("numpy", model, 1, 40), opened.threshold, decider())(noise)
+        labels, taken = EarlyExit(engines.build("numpy", model, 1, 40), opened.threshold, deciders(model))(noise)
     np.testing.assert_array_equal(labels, expected.labels)
     np.testing.assert_array_equal(taken, expected.exits)
     assert len(set(taken)) == model.exits
 
 
-def test_the_decider_is_the_exit_policy() -> None:
-    logits = np.random.default_rng(1).normal(0, 4, (200, 10)).astype(np.float32)
-    np.testing.assert_array_equal(decider()(logits, 0.5), leaves(entropy(logits), 0.5))
+def test_the_deciders_are_the_exit_policy() -> None:
+    logits = np.random.default_rng(1).normal(0, 300, (200, 10)).astype(np.int16)
+    model = models.random_model()
+    for decide, exponent in zip(deciders(model), model.logit_exponents, strict=True):
+        np.testing.assert_array_equal(decide(logits, 0.5).leaves, leaves(entropy(logits * 2.0**exponent), 0.5))
 
 
 def test_an_engine_that_differs_is_not_timed(noise: np.ndarray) -> None:
@@ -81,12 +81,12 @@ def test_an_engine_that_differs_is_not_timed(noise: np.ndarray) -> None:
 
     def wrong(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         features, logits = engine.first_exit(images)
-        return features, logits + 2.0**-6
+        return features, logits + 1
 
-    with pytest.raises(ToolError, match="wrong: its first exit's logits differ from those of numpy"):
+    with pytest.raises(ToolError, match="wrong: a logit of exit 1 differs from that of numpy"):
         cross_check({"numpy": engine, "wrong": engine._replace(first_exit=wrong)}, noise)
-    with pytest.raises(ToolError, match="wrong: a logit differs"):
-        cross_check({"numpy": engine, "wrong": engine._replace(plain=lambda images: engine.plain(images) + 0.1)}, noise)
+    with pytest.raises(ToolError, match="wrong: a logit of the network without early exits differs"):
+        cross_check({"numpy": engine, "wrong": engine._replace(plain=lambda images: engine.plain(images) + 1)}, noise)
 
 
 # Timing --------------------------------------------------------------------------------------------------------------

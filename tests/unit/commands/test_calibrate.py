@@ -99,7 +99,7 @@ def test_an_evaluation_is_that_of_the_driver(model_file: Path, digits: Digits, c
     assert run("evaluate", "--model", str(model_file), "--threshold", "1.5", "--json") == 0
     printed = json.loads(capsys.readouterr().out)
     _, logits = fabric.first_exit(digits.images, models.random_model())
-    real = logits * 2.0 ** models.random_model().logit_exponent
+    real = logits * 2.0 ** models.random_model().logit_exponents[0]
     assert printed["exit_accuracy"][0] == pytest.approx(float(np.mean(logits.argmax(1) == digits.labels)))
     assert printed["shares"][0] == pytest.approx(float(np.mean(exits.entropy(real) < 1.5)))
     assert printed["images"] == 300 and "simulated" in printed["device"]

@@ -1,7 +1,7 @@
-"""The native engine agrees with NumPy on the boards' processors (emulated), and its memory accesses are clean.
+"""The native engine equals NumPy on the boards' processors (emulated), and its memory accesses are clean.
 
-The engine without Python, ``native_engine.h``, is compiled with the flags of setup.py into a program that checks it
-against vectors written here.
+The engine without Python, ``engine.h`` and ``decision.h``, is compiled with the flags of setup.py into a program that
+checks every set of kernels against vectors written here.
 """
 
 from __future__ import annotations
@@ -18,19 +18,18 @@ import pytest
 
 import models
 from pynq_ee import exits, remainder
+from pynq_ee.exits import rule
 from pynq_ee.network import fabric, spec
-from pynq_ee.remainder.packing import packed_layers
+from pynq_ee.remainder import packing
 
 ROOT = Path(__file__).parents[3]
 SOURCE = Path(__file__).with_name("native_self_test.cpp")
 ROWS = 31
-#: As of :data:`pynq_ee.remainder.native.ENTROPY_TOLERANCE`, which needs the compiled engine.
-ENTROPY_TOLERANCE = 1e-12
-
-#: Compiler's prefix, emulator, processor, what its disassembly must show: four floats multiplied and added at once.
+#: Compiler's prefix, emulator, processor, the kernels that it must run, best first, and what their
+#: disassembly must show.
 BOARDS = {
-    "PYNQ-Z1 and Z2": ("arm-linux-gnueabihf", "qemu-arm", "cortex-a9", r"vmla\.f32\s+q"),
-    "ZCU104 and KV260": ("aarch64-linux-gnu", "qemu-aarch64", "cortex-a53", r"fmla\s+v\d+\.4s"),
+    "PYNQ-Z1 and Z2": ("arm-linux-gnueabihf", "qemu-arm", "cortex-a9", "neon", r"vmla\.i16\s+q"),
+    "ZCU104 and KV260": ("aarch64-linux-gnu", "qemu-aarch64", "cortex-a53", "neon", r"mla\s+v\d+\.8h"),
 }
 
 
@@ -42,22 +41,20 @@ def vectors(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("board", BOARDS)
-def test_on_a_boards_processor_the_engine_agrees_with_numpy_and_uses_its_vectors(
+def test_on_a_boards_processor_the_engine_equals_numpy_and_uses_its_vectors(
     board: str, vectors: Path, tmp_path: Path
 ) -> None:
-    prefix, emulator, processor, pattern = BOARDS[board]
+    prefix, emulator, processor, kernels, pattern = BOARDS[board]
     compiler = needed(f"{prefix}-g++", f"g++-{prefix}")
     runner = needed(emulator, "qemu-user")
     flags = setup_flags("NATIVE_FLAGS") + (setup_flags("NEON_FLAGS") if prefix.startswith("arm-") else [])
     program = compiled(compiler, [*flags, "-static"], tmp_path)
-    assert run([runner, "-cpu", processor, str(program), str(vectors)]).startswith("NEON: ")
+    assert run([runner, "-cpu", processor, str(program), str(vectors)]).startswith(f"{kernels}: ")
     assert re.search(pattern, run([f"{prefix}-objdump", "-d", "--no-show-raw-insn", str(program)]))
 
 
 @pytest.mark.parametrize("sanitizers", ["", "address,undefined"])
-def test_on_this_machine_every_instruction_set_agrees_with_numpy(
-    sanitizers: str, vectors: Path, tmp_path: Path
-) -> None:
+def test_on_this_machine_every_instruction_set_equals_numpy(sanitizers: str, vectors: Path, tmp_path: Path) -> None:
     extra = [f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all", "-g", "-O1"] if sanitizers else []
     program = compiled(needed("g++", "g++"), [*setup_flags("NATIVE_FLAGS"), *extra], tmp_path)
     assert run([str(program), str(vectors)]).endswith("ok\n")
@@ -77,43 +74,50 @@ def test_a_wrong_logit_and_cut_vectors_are_noticed(vectors: Path, tmp_path: Path
 def write_vectors() -> Iterator[bytes]:
     """The file that native_self_test.cpp reads, piece by piece, little-endian."""
     classes = (spec.CLASSES, 3)
-    yield integers(ROWS, spec.CLASSES)
-    yield np.array([remainder.TOLERANCE, ENTROPY_TOLERANCE], "<f8").tobytes()
-    yield integers(len(spec.NETWORKS), len(classes))
+    yield integers(ROWS, spec.CLASSES, len(spec.NETWORKS), len(classes))
     for seed, network in enumerate(spec.NETWORKS):
         yield from network_vectors(seed, network)
+    tables = rule.exponentials(), rule.logarithms()
+    yield integers(*map(len, tables))
+    yield b"".join(table.astype("<u4").tobytes() for table in tables)
     for count in classes:
         yield from decision_vectors(count)
 
 
 def network_vectors(seed: int, network: str) -> Iterator[bytes]:
     model = models.random_model(seed, network=network)
-    shape = (ROWS, *model.spec.feature_shape)
-    features = np.random.default_rng(seed).integers(0, spec.ACTIVATION_MAX + 1, shape).astype(np.uint8)
-    yield integers(int(np.prod(model.spec.feature_shape)))
-    yield features.tobytes()
-    yield fabric.pack_features(features).tobytes()
-    built = packed_layers(model)
+    images = np.random.default_rng(seed).integers(0, 256, (ROWS, 28, 28)).astype(np.uint8)
+    features, logits = fabric.first_exit(images, model)
+    yield integers(images[0].size, features[0].size)
+    yield images.tobytes() + features.tobytes() + fabric.pack_features(features).tobytes()
+    yield logits.astype("<i2").tobytes()
+    for layer in packing.first_exit(model):
+        yield layer_vectors(layer)
+    built = packing.stages(model)
     yield integers(len(built))
     hidden = features
-    for (layers, body), stage in zip(built, remainder.stages("numpy", model)):
-        yield integers(body, len(layers))
-        for kernel, channels, side, relu, weight, bias in layers:
-            yield integers(kernel, channels, side, relu, *weight.shape)
-            yield weight.astype("<f4").tobytes() + bias.astype("<f4").tobytes()
+    for packed, stage in zip(built, remainder.stages("numpy", model)):
+        layers = [*([packed.convolution] if packed.convolution else []), *packed.connections]
+        yield integers(packed.convolution is not None, packed.body, len(layers))
+        yield b"".join(map(layer_vectors, layers))
         hidden, logits = stage(hidden)
-        yield logits.astype("<f4").tobytes()
+        yield logits.astype("<i2").tobytes()
+
+
+def layer_vectors(layer: packing.Layer) -> bytes:
+    numbers = integers(*layer[:6], *layer.weight.shape)
+    return numbers + layer.weight.tobytes() + layer.bias.astype("<i4").tobytes() + layer.shift.tobytes()
 
 
 def decision_vectors(classes: int) -> Iterator[bytes]:
     """Logits in records with four bytes after them, as the circuit returns them: random ones, extremes, ties."""
-    scale, threshold = 2.0**-6, 0.5
+    exponent, threshold = -6, 0.5
     logits = np.random.default_rng(classes).integers(-300, 300, (ROWS, classes)).astype("<i2")
     logits[0], logits[1, :2], logits[2, -1] = 0, (-32768, 32767), 32767
     logits[3, 1:] = logits[3, 0]
-    entropy = exits.entropy(logits * scale)
-    yield np.array([scale, threshold], "<f8").tobytes()
-    yield integers(classes, 2 * classes + 4)
+    entropy = exits.entropy(logits * 2.0**exponent)
+    yield np.array([threshold], "<f8").tobytes()
+    yield integers(exponent, classes, 2 * classes + 4)
     yield np.concatenate([logits, np.full((ROWS, 2), -1, "<i2")], axis=1).tobytes()
     yield entropy.astype("<f8").tobytes()
     yield logits.argmax(1).astype("<i8").tobytes()
@@ -125,13 +129,12 @@ def integers(*values: int) -> bytes:
 
 
 def damaged_bias(data: bytes) -> bytes:
-    """Add 1 to the first bias of the first network's last layer, which moves a logit by 1."""
-    model = models.random_model(0, network=next(iter(spec.NETWORKS)))
-    bias = packed_layers(model)[0][0][-1][-1]
-    changed = bias.copy()
-    changed[0] += 1
-    assert data.count(bias.tobytes()) == 1
-    return data.replace(bias.tobytes(), changed.tobytes())
+    """Add as much to the first bias of the first network's last layer as moves a logit by 1."""
+    layer = packing.stages(models.random_model(0, network=next(iter(spec.NETWORKS))))[0].connections[-1]
+    bias = layer.bias.copy()
+    bias[0] += 1 << layer.shift[0]
+    assert data.count(layer.bias.tobytes()) == 1
+    return data.replace(layer.bias.tobytes(), bias.tobytes())
 
 
 def setup_flags(name: str) -> list[str]:
