@@ -81,7 +81,7 @@ soak-short: $(VENV)/.test
 
 # The line of pynq that PYNQ-Z1 and Z2 images carry, with the tests that need no PyTorch.
 test-pynq301: .venv-pynq301/.test
-	.venv-pynq301/bin/python -m pytest tests/unit tests/sim
+	.venv-pynq301/bin/python -m pytest tests/unit tests/sim tests/board
 
 # Builds the distributions and installs them in fresh environments. It compiles the kernel anew.
 test-packaging: $(VENV)/.test

@@ -41,7 +41,7 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
     for path in arguments[: 2 if event == "os.rename" else 1]:
         if not isinstance(path, (str, bytes, os.PathLike)):  # a descriptor
             continue
-        if FORBIDDEN.search(text := os.fsdecode(path)):
+        if FORBIDDEN.match(text := os.fsdecode(path)):
             refused.append(f"{event} of {text}")
             raise TouchedMachine(f"a simulated board touched the machine: {refused[-1]}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import math
@@ -44,12 +45,23 @@ def this_board() -> Any:
     try:
         with warnings.catch_warnings():  # the error says it too
             warnings.filterwarnings("ignore", "No devices found")
+            _set_event_loop()
             device = Device.active_device
     except (RuntimeError, OSError, AttributeError) as error:
         raise DeviceError(f"no board here ({error}); {hint}") from error
     if hasattr(device, "fabric_clocks"):
         raise DeviceError(f"pynq's active device is a simulated board, which must be asked for by name; {hint}")
     return device
+
+
+def _set_event_loop() -> None:
+    """pynq asks for the current event loop when it finds a board: none is in a thread, nor after ``asyncio.run``."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            asyncio.get_event_loop()
+    except RuntimeError:
+        asyncio.set_event_loop(asyncio.new_event_loop())
 
 
 def board_of(device: Any) -> Board:

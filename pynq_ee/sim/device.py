@@ -309,22 +309,27 @@ class SimulatedDevice(Device):
         self._check_open()
         if bitstream.partial:
             raise DeviceError("partial bitstreams are not simulated; load a full one")
-        found, own = bit_header.read(Path(bitstream.bitfile_name)).part, self._board.part
-        if not own.removeprefix("xc").startswith(found.removeprefix("xc")):
-            raise OverlayError(f"{bitstream.bitfile_name} is for the part {found}; {self.board} has a {own}")
-        logic = ProgrammableLogic(
-            Path(bitstream.bitfile_name).with_suffix(".hwh"),
-            self._memory,
-            self._kernel,
-            self._model.spec.beat_bytes,
-            self._count_run,
-        )
-        with self._lock:
-            self._program(logic)
+        self.program(Path(bitstream.bitfile_name))
         _forget_clocks()
         parser = parser or self.get_bitfile_metadata(bitstream.bitfile_name)
         self.post_download(bitstream, parser, self.name)
         self._note_load(bitstream)
+
+    def program(self, bit: Path) -> None:
+        """Program the fabric with what the ``.hwh`` beside a ``.bit`` describes, without pynq's knowledge.
+
+        Raises
+        ------
+        OverlayError, DeviceError
+            As :meth:`download`.
+        """
+        found, own = bit_header.read(bit).part, self._board.part
+        if not own.removeprefix("xc").startswith(found.removeprefix("xc")):
+            raise OverlayError(f"{bit} is for the part {found}; {self.board} has a {own}")
+        beat_bytes = self._model.spec.beat_bytes
+        logic = ProgrammableLogic(bit.with_suffix(".hwh"), self._memory, self._kernel, beat_bytes, self._count_run)
+        with self._lock:
+            self._program(logic)
 
     def _program(self, logic: ProgrammableLogic) -> None:
         if self._logic is not None:
