@@ -50,9 +50,9 @@ def narrow_index(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_labels_of_the_numpy_engine_and_the_exits_are_int64() -> None:
-    logits = np.random.default_rng(0).normal(size=(7, 10)).astype(np.float32).view(Narrow)
+    logits = np.random.default_rng(0).integers(-99, 99, (7, 10)).astype(np.int16).view(Narrow)
     assert logits.argmax(1).dtype == np.int32
-    decision = remainder.decider("numpy")(logits, 0.5)
+    decision = remainder.decider("numpy", -3)(logits, 0.5)
     assert decision.labels.dtype == np.int64
     assert exits.exit_of(np.full((7, 2), 0.3), (0.1, 0.5)).dtype == np.int64
 
