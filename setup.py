@@ -107,8 +107,8 @@ EXTRAS["test"] += ["pytest>=7.4", "hypothesis>=6.80", "nbclient>=0.8", "ipykerne
 # `make test-matrix`, and `make fuzz`, whose atheris has wheels for x86-64 Linux.
 EXTRAS["matrix"] = ["nox>=2024.4,<2027"]
 EXTRAS["fuzz"] = ["atheris>=2.3,<4"]
-# Simulation of hw/rtl beside what Debian has: the buses' models that others wrote.
-EXTRAS["rtl"] = ["cocotb>=2.0,<3", "cocotbext-axi>=0.1.28,<0.2"]
+# Simulation and proofs of hw/rtl: models of the buses that others wrote, and a solver.
+EXTRAS["rtl"] = ["cocotb>=2.0,<3", "cocotbext-axi>=0.1.28,<0.2", "z3-solver>=4.12,<6"]
 EXTRAS["dev"] = [*EXTRAS["test"], *EXTRAS["train"], *EXTRAS["dist"], "ruff>=0.6", "mypy>=1.8", "pre-commit>=3.5,<5"]
 EXTRAS["dev"] += [*EXTRAS["notebook"], *EXTRAS["browser"], *EXTRAS["rtl"]]
 

@@ -61,4 +61,8 @@ module axi_lite_slave #(parameter ADDRESS_BITS = 10) (
       arready <= arready ? !arvalid : !(read || answered || (rvalid && !rready));
     end
   end
+
+`ifdef PROVE_axi_lite_slave
+  `include "formal/axi_lite_slave.svh"
+`endif
 endmodule

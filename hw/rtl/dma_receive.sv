@@ -229,4 +229,8 @@ module dma_receive #(
       end
     end
   end
+
+`ifdef PROVE_dma_receive
+  `include "formal/dma_receive.svh"
+`endif
 endmodule

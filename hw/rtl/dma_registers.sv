@@ -30,7 +30,7 @@ module dma_registers #(
   wire writes_control = write && !resetting && write_word == CONTROL;
   wire writes_status = write && !resetting && write_word == STATUS;
   wire writes_length = write && !resetting && write_word == LENGTH;
-  wire free = !transfer || (stopping && !pending);
+  wire free = !pending && (!transfer || stopping);
   assign reset_asked = writes_control && write_data[2];
 
   always @(posedge clock) begin
@@ -120,4 +120,8 @@ module dma_registers #(
       endcase
     end
   end
+
+`ifdef PROVE_dma_registers
+  `include "formal/dma_registers.svh"
+`endif
 endmodule

@@ -161,4 +161,8 @@ module dma_send #(
       end
     end
   end
+
+`ifdef PROVE_dma_send
+  `include "formal/dma_send.svh"
+`endif
 endmodule

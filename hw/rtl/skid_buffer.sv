@@ -18,4 +18,8 @@ module skid_buffer #(parameter WIDTH = 73) (
       in_ready <= !out_valid || out_ready || (in_ready && !in_valid);
     end
   end
+
+`ifdef PROVE_skid_buffer
+  `include "formal/skid_buffer.svh"
+`endif
 endmodule

@@ -29,4 +29,8 @@ module stream_fifo #(parameter WIDTH = 65, parameter DEPTH_BITS = 7) (
       first_valid <= advances || (first_valid && !read);
     end
   end
+
+`ifdef PROVE_stream_fifo
+  `include "formal/stream_fifo.svh"
+`endif
 endmodule

@@ -45,6 +45,16 @@ def some_place(most: int, beat: int) -> tuple[int, int]:
     return BASE + near, nbytes
 
 
+#: Addresses and lengths that end with a block of 16 words, a page, or a word before or behind it.
+PLACES_AT_ENDS = [
+    (BASE + 0x1000, 128),
+    (BASE + 0xFF8, 8),
+    (BASE + 0x1008, 120),
+    (BASE + 0xF78, 144),
+    (BASE + 0x80, 120),
+]
+
+
 # Registers -----------------------------------------------------------------------------------------------------------
 
 
@@ -125,6 +135,8 @@ async def a_length_written_while_a_transfer_is_under_way_changes_nothing(dut: An
 async def memory_is_sent_byte_for_byte_whatever_stalls(dut: Any) -> None:
     board = await Board.on(dut)
     await board.run(SEND)
+    for place in PLACES_AT_ENDS:
+        await board.sends(*place)
     for share in (0, 0.2, 0.6):
         board.stall(share)
         for _ in range(12):
@@ -135,6 +147,8 @@ async def memory_is_sent_byte_for_byte_whatever_stalls(dut: Any) -> None:
 async def packets_are_received_byte_for_byte_whatever_stalls(dut: Any) -> None:
     board = await Board.on(dut)
     await board.run(RECEIVE)
+    for address, nbytes in PLACES_AT_ENDS:
+        await board.receives(address, random.randbytes(nbytes))
     for share in (0, 0.2, 0.6):
         board.stall(share)
         for _ in range(12):

@@ -1,0 +1,36 @@
+#!/bin/sh
+# prove.sh MODULE STEPS INDUCTION_STEPS [PARAMETER=VALUE...]: the properties of MODULE.svh hold of MODULE, from its reset
+# on for STEPS clocks, and by induction for ever, unless INDUCTION_STEPS is 0. Yosys and yosys-smtbmc as YOSYS and SMTBMC; the solver is z3.
+set -eu
+module=$1 steps=$2 induction=$3
+shift 3
+cd "$(dirname "$0")/.."
+folder=${BUILD:-../build}/proofs
+mkdir -p "$folder"
+parameters=
+for setting; do parameters="$parameters -set ${setting%=*} ${setting#*=}"; done
+sources="$module.sv"
+case $module in dma_send | dma_receive) sources="$sources skid_buffer.sv formal/stream_fifo.sv" ;; esac
+model() {
+  "${YOSYS:-yosys}" -q -p "read_verilog -formal -sv -D PROVE_$module $1 $sources; \
+    ${parameters:+chparam $parameters $module;} prep -top $module -flatten; async2sync; dffunmap; opt_clean; \
+    write_smt2 -wires $2"
+}
+check() {
+  log=$folder/$module-$1.log
+  smt2=$2
+  shift 2
+  if "${SMTBMC:-yosys-smtbmc}" -s z3 --noprogress "$@" "$smt2" >"$log" 2>&1; then return; fi
+  cat "$log"
+  echo "$module: not proved; the trace is beside $log" >&2
+  exit 1
+}
+model '' "$folder/$module.smt2"
+check bounded "$folder/$module.smt2" -t "$steps" --dump-vcd "$folder/$module.vcd"
+if [ "$induction" = 0 ]; then
+  echo "$module: holds for $steps clocks"
+  exit
+fi
+model '-D INDUCTION' "$folder/$module-induction.smt2"
+check induction "$folder/$module-induction.smt2" -i -t "$induction" --dump-vcd "$folder/$module-induction.vcd"
+echo "$module: holds for $steps clocks, and by induction over $induction"
