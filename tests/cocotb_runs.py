@@ -68,7 +68,7 @@ def run(
     parameters: Mapping[str, int] | None = None,
     tests: list[str] | None = None,
     environment: Mapping[str, str] | None = None,
-    timeout_s: float = 300,
+    timeout_s: float = 600,
 ) -> dict[str, str]:
     """Simulate a bench and run its tests.
 

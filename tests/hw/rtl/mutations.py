@@ -42,9 +42,6 @@ MUTATIONS = [
     Mutation("dma_send.sv", "words_after <= (length - 1'b1) >> 3;", "words_after <= length >> 3;", SENDS),
     Mutation("dma_send.sv", "      position <= 0;\n", "", SENDS),
     Mutation("dma_send.sv", "block <= block + 1'b1;", "block <= block;", SENDS),
-    Mutation("dma_send.sv", "arvalid <= ask || (arvalid && !arready);", "arvalid <= ask;", SENDS),
-    Mutation("dma_send.sv", "places[DEPTH_BITS:4] != 0;", "1'b1;", SENDS),
-    Mutation("dma_send.sv", "rlast && !asking && bursts == 1;", "rlast && bursts == 1;", SENDS),
     Mutation(
         "dma_send.sv",
         "8'hff >> (3'd7",
@@ -53,13 +50,6 @@ MUTATIONS = [
     ),
     Mutation("dma_send.sv", "decode_error <= rresp[0];", "decode_error <= 1'b0;", READ_REFUSED),
     Mutation("dma_send.sv", "!rresp[1] && !stop && !failing;", "!stop && !failing;", READ_REFUSED),
-    Mutation("dma_send.sv", ".clear(reset || stop)", ".clear(reset)", STOPS),
-    Mutation(
-        "dma_send.sv",
-        "tlast && !stale && !stop;",
-        "tlast && !stop;",
-        "a_beat_that_was_offered_before_a_stop_is_offered_until_it_is_taken_and_completes_nothing",
-    ),
     Mutation(
         "dma_send.sv", "places <= places + place_freed;", "places <= places;", "the_memorys_latency_costs_no_beat"
     ),
@@ -71,49 +61,12 @@ MUTATIONS = [
         "1'b0;",
         "a_length_that_cuts_the_last_beat_in_two_is_an_internal_error",
     ),
-    Mutation("dma_receive.sv", "open && !ends && room;", "open && room;", OVERFLOW),
     Mutation("dma_receive.sv", "(word_ends || &write_position);", "(&write_position);", RECEIVES),
-    Mutation("dma_receive.sv", "last_position - position : ~position;", "last_position : ~position;", RECEIVES),
     Mutation("dma_receive.sv", "words_after == 0 ? last_strobe : 8'hff;", "1'b0 ? last_strobe : 8'hff;", RECEIVES),
-    Mutation("dma_receive.sv", "wlast <= words_after == 0;", "wlast <= words_after == 1;", RECEIVES),
     Mutation("dma_receive.sv", "wvalid <= moves || (wvalid && !wready);", "wvalid <= moves;", RECEIVES),
-    Mutation("dma_receive.sv", "blocks == 0 && drained && !stop", "blocks == 0 && !stop", WRITE_REFUSED),
     Mutation("dma_receive.sv", "<< STREAM_SHIFT) + last_count;", "<< STREAM_SHIFT);", RECEIVES),
-    Mutation("dma_receive.sv", "stored < ROOM;", "1'b1;", RECEIVES),
     Mutation("dma_receive.sv", "if (reset || stop) blocks <= 0;", "if (reset) blocks <= 0;", STOPS),
-    Mutation("dma_registers.sv", "write_data[12]) on_complete <= 0;", "write_data[13]) on_complete <= 0;", INTERRUPTS),
     Mutation("dma_registers.sv", "(on_complete && enables[0])", "(on_complete)", INTERRUPTS),
-    Mutation("dma_registers.sv", "write_data[0] && errors == 0;", "write_data[0];", WRITE_REFUSED),
-    Mutation(
-        "dma_registers.sv",
-        "if (writes_length && free)",
-        "if (writes_length)",
-        "a_length_written_while_a_transfer_is_under_way_changes_nothing",
-    ),
-    Mutation(
-        "dma_registers.sv",
-        "if (run && write_data[LENGTH_BITS-1:0] != 0)",
-        "if (run)",
-        "a_running_channel_is_not_idle_before_its_first_transfer_and_a_length_of_zero_is_none",
-    ),
-    Mutation("axi_dma.sv", "send_drained && receive_drained);", "1'b1);", RESETS),
-    Mutation("axi_dma.sv", "resetn && !reset && !resetting;", "resetn && !reset;", RESETS),
-    Mutation("skid_buffer.sv", "in_ready ? in_data : kept;", "in_data;", SENDS),
-    Mutation("stream_fifo.sv", "(!fetched_valid || advances);", "1'b1;", SENDS),
-    Mutation(
-        "axi_lite_slave.sv",
-        "rvalid <= answered || (rvalid && !rready);",
-        "rvalid <= answered;",
-        "both_channels_work_at_once_while_registers_are_read",
-    ),
-    Mutation("interrupt_controller.sv", "| (hardware ? levels", "| (1'b0 ? levels", LATCHES, "interrupt_controller"),
-    Mutation(
-        "interrupt_controller.sv",
-        "enabled & ~write_data[INPUTS-1:0];",
-        "~write_data[INPUTS-1:0];",
-        "only_enabled_inputs_are_pending_and_the_vector_is_the_lowest",
-        "interrupt_controller",
-    ),
 ]
 
 
