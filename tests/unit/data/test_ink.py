@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from pynq_ee.bench import papers
+from pynq_ee.bench import ink_on_paper
 from pynq_ee.commands import cli
 from pynq_ee.data.images import to_images
 from pynq_ee.errors import InputWarning
@@ -122,11 +122,11 @@ def test_a_phones_photo_is_read_and_takes_no_colours(tmp_path: Path) -> None:
 
 def test_digits_on_papers_are_read(digits: object) -> None:
     """The benchmark at a size of some seconds: 64 pictures, at most two more wrong than plain."""
-    record = papers.run(weights.load(weights.DEFAULT), digits, 4)
+    record = ink_on_paper.run(weights.load(weights.DEFAULT), digits, 4)
     assert record["images"] == 64 and record["accuracy"] >= record["plain"] - 2 / 64
     assert record["papers"]["frame"]["warned"] == 1
 
 
 def test_the_papers_are_drawn_from_their_seed(digits: object) -> None:
-    first, again, other = (papers.draw("photo", digits.images[:1], seed)[0].tobytes() for seed in (1, 1, 2))
+    first, again, other = (ink_on_paper.draw("photo", digits.images[:1], seed)[0].tobytes() for seed in (1, 1, 2))
     assert first == again != other

@@ -1,8 +1,8 @@
 """Are digits still read from pictures of paper? Digits put on papers of many kinds, and read with ``fit``.
 
-    python -m pynq_ee.bench.papers                       20 digits on each kind of paper
-    python -m pynq_ee.bench.papers --count 100 --json    more, for a program to read
-    python -m pynq_ee.bench.papers --picture papers.png  examples, as they are and as they are fitted
+    python -m pynq_ee.bench.ink_on_paper                       20 digits on each kind of paper
+    python -m pynq_ee.bench.ink_on_paper --count 100 --json    more, for a program to read
+    python -m pynq_ee.bench.ink_on_paper --picture papers.png  examples, as they are and as they are fitted
 
 Everything is drawn from a seed: which digits, their size, place, strokes and paper. Polarity is left to ``fit`` to see.
 The same digits, plain, say what could be reached.
@@ -259,7 +259,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Read, print, draw."""
     assert __doc__ is not None
     parser = argparse.ArgumentParser(
-        prog="python -m pynq_ee.bench.papers",
+        prog="python -m pynq_ee.bench.ink_on_paper",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
