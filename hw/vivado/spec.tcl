@@ -1,20 +1,7 @@
 # The numbers of the design: generated/first_exit_spec.tcl, which `pynq-ee export` writes from pynq_ee/network/spec.py and the
 # weights. It sets variables in the namespace `spec`; these procedures read them.
 
-namespace eval spec {
-    # Compares generated/ with what the weights give: prints the weights' build_id and each file that differs.
-    variable comparison {
-import sys
-from pathlib import Path
-from pynq_ee.generate import constants
-from pynq_ee.network import weights
-model = weights.load(sys.argv[1])
-folder = Path(sys.argv[2])
-paths = {folder / name: text for name, text in constants.generated(model).items()}
-differing = [path.name for path, text in paths.items() if not path.is_file() or path.read_text() != text]
-print("compared:", f"0x{model.build_id:08x}", *differing)
-}
-}
+namespace eval spec {}
 
 proc spec::read {path} {
     variable file $path
@@ -53,24 +40,22 @@ proc spec::boards_alike {name} {
     return $alike
 }
 
-# Fail when generated/ is not what the weights give. The answer is Python's, which has the one definition of the
-# digest; without Python it is known to nobody, and only an explicit --trust-generated builds then.
-# Returns whether it was compared.
+# Fail when generated/ is not what `pynq-ee export` wrote of the weights, by the digests that it left. Without Python
+# nobody knows, and only an explicit --trust-generated builds then. Returns whether it was compared.
 proc spec::check_generated {repository model trusted} {
     variable file
-    variable comparison
     if {$trusted} {
         puts stderr "warning: hw/generated/ was not compared with the weights (--trust-generated)"
         return 0
     }
     set python [expr {[info exists ::env(PYTHON)] ? $::env(PYTHON) : "python3"}]
-    set generated [::file dirname $file]
+    set script [::file join $repository hw vivado compare_generated.py]
     if {[catch {
-        tools::system_output [list $python -c $comparison $model $generated] [list PYTHONPATH $repository]
+        tools::system_output [list $python $script $model [::file dirname $file]]
     } output] || ![regexp -line {^compared: (\S+) ?(.*)$} $output -> build_id differing]} {
         failure::raise "cannot compare hw/generated/ with the weights: $python says\
-            '[lindex [split [string trim $output] \n] end]'; PYTHON=... names another Python with numpy and pillow,\
-            --model another model file, and --trust-generated builds without this check"
+            '[lindex [split [string trim $output] \n] end]'; PYTHON=... names another Python (3.6 or later, nothing\
+            installed), --model another model file, and --trust-generated builds without this check"
     }
     if {$build_id != [get build_id]} {
         failure::raise "hw/generated/ is stale: it has build_id [get build_id], the weights of $model have $build_id;\

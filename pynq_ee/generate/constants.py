@@ -6,6 +6,8 @@ committed files with what this module writes. Every file is written to a tempora
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -22,6 +24,9 @@ SPEC_HEADER = "first_exit_spec.h"
 WEIGHTS_HEADER = "first_exit_weights.h"
 SPEC_TCL = "first_exit_spec.tcl"
 
+#: What each of the above was when it was written, and of which model: hw/vivado/compare_generated.py reads it.
+DIGESTS = "digests.json"
+
 #: A word of the classifier's ROMs holds one class's weights of one position, a nibble for each channel.
 _NIBBLE_BITS = 4
 
@@ -37,7 +42,8 @@ def generate(model: Model, directory: str | os.PathLike[str]) -> list[Path]:
     model
         The trained network; its spec and its fabric weights are written.
     directory
-        Where ``first_exit_spec.h``, ``first_exit_weights.h`` and ``first_exit_spec.tcl`` go; made if it is missing.
+        Where ``first_exit_spec.h``, ``first_exit_weights.h``, ``first_exit_spec.tcl`` and ``digests.json`` go; made if
+        it is missing.
 
     Returns
     -------
@@ -48,11 +54,13 @@ def generate(model: Model, directory: str | os.PathLike[str]) -> list[Path]:
 
 def generated(model: Model) -> dict[str, str]:
     """The text of each generated file, by its name."""
-    return {
+    texts = {
         SPEC_HEADER: _header(model, "FIRST_EXIT_SPEC_H", _spec_lines(model)),
         WEIGHTS_HEADER: _header(model, "FIRST_EXIT_WEIGHTS_H", _weights_lines(model)),
         SPEC_TCL: "\n".join([*_banner(model, "#"), *_tcl_lines(model), ""]),
     }
+    digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
+    return {**texts, DIGESTS: json.dumps({"build_id": f"{model.build_id:08x}", "sha256": digests}, indent=1) + "\n"}
 
 
 def accumulator_bits(layer: FabricLayer, weights: LayerWeights) -> int:

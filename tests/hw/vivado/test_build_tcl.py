@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import re
@@ -620,6 +621,54 @@ def test_an_edited_generated_file_is_stale(checkout):
     header = checkout.root / "hw" / "generated" / constants.WEIGHTS_HEADER
     header.write_text(header.read_text() + "\n")
     assert f"hw/generated/ is stale: {constants.WEIGHTS_HEADER}" in checkout.build("--stage", "hls").error
+
+
+def a_python(version: str) -> str | None:
+    """An interpreter of a version that runs, if there is one here."""
+    for path in [*Path.home().glob(f".pyenv/versions/*/bin/python{version}"), shutil.which(f"python{version}")]:
+        if path and subprocess.run([path, "-c", ""], capture_output=True, timeout=60).returncode == 0:
+            return str(path)
+    return None
+
+
+@pytest.mark.parametrize("version", ["3.6", "3.8", "this one"])
+def test_an_old_python_with_nothing_installed_compares_the_generated_files(checkout, version):
+    python = sys.executable if version == "this one" else a_python(version)
+    if python is None:
+        pytest.skip(f"no Python {version} here, which is the system's where Vivado may run")
+    alone = checkout.root / "bin" / "alone"
+    alone.write_text(f'#!/bin/sh\nexec {python} -I -S "$@"\n')
+    alone.chmod(0o755)
+    assert checkout.build("--stage", "hls", python=str(alone)).status == 0
+    header = checkout.root / "hw" / "generated" / constants.SPEC_HEADER
+    header.write_text(header.read_text() + "\n")
+    assert f"stale: {constants.SPEC_HEADER} is not" in checkout.build("--stage", "hls", python=str(alone)).error
+    recording.weights.save(recording.some_model(checkout.spec, seed=1), checkout.root / recording.MODEL_FILE)
+    assert "is stale: it has build_id" in checkout.build("--stage", "hls", python=str(alone)).error
+
+
+def test_the_comparison_is_written_for_the_oldest_python_that_is_promised():
+    text = (recording.REPOSITORY / "hw" / "vivado" / "compare_generated.py").read_text()
+    tree = ast.parse(text, feature_version=(3, 6))
+    imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
+    imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert imported == {"ast", "hashlib", "json", "sys", "zipfile", "pathlib"}  # all of them are in 3.6
+
+
+def test_a_shipped_model_is_found_by_its_name(checkout):
+    script = checkout.root / "hw" / "vivado" / "compare_generated.py"
+    shutil.copytree(recording.REPOSITORY / "hw" / "generated", checkout.root / "committed")
+    command = [sys.executable, "-I", str(script), _spec.DEFAULT_NETWORK, str(checkout.root / "committed")]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert printed == f"compared: 0x{recording.weights.load().build_id:08x}\n"
+
+
+def test_a_damaged_model_file_is_said_to_be_damaged(checkout):
+    path = checkout.root / recording.MODEL_FILE
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    assert "cannot compare hw/generated/ with the weights" in checkout.build("--stage", "hls").error
 
 
 def test_without_python_only_an_explicit_wish_builds(shared):
