@@ -18,6 +18,8 @@ ELEMENT_LIMIT = 250_000
 #: Elements inside one another at most; Vivado writes some ten. pynq's parsers recurse.
 DEPTH_LIMIT = 64
 
+_PROCESSORS = ("processing_system7", "zynq_ultra_ps_e")
+
 
 def read(path: Path) -> ElementTree.Element:
     """The root element of a .hwh.
@@ -47,12 +49,17 @@ def address_map(design: ElementTree.Element) -> dict[str, list[tuple[int, int]]]
     """Where the processor finds each cell of the fabric: base addresses and bytes of its ranges, by the cell's name."""
     found: dict[str, list[tuple[int, int]]] = {}
     for module in design.iter("MODULE"):
-        if module.get("IS_PL") != "FALSE":  # the processor's module says so, and only its view counts
+        if not is_processor(module):  # only its view counts
             continue
         for entry in module.iter("MEMRANGE"):
             base, high = (_number(entry.get(name, "")) for name in ("BASEVALUE", "HIGHVALUE"))
             found.setdefault(entry.get("INSTANCE", ""), []).append((base, high - base + 1))
     return found
+
+
+def is_processor(module: ElementTree.Element) -> bool:
+    """Whether a cell is the processor. Newer releases mark it by ``IS_PL="FALSE"``, older ones do not."""
+    return module.get("MODTYPE") in _PROCESSORS
 
 
 def parameters(design: ElementTree.Element, name: str) -> dict[str, str]:

@@ -102,7 +102,7 @@ class ProgrammableLogic:
                 targets[name] = controller
         self._ranges: list[tuple[int, int, Target]] = []
         for module in modules.values():
-            if module.get("IS_PL") != "FALSE":
+            if not hardware_description.is_processor(module):
                 continue
             for entry in module.iter("MEMRANGE"):
                 name, base = entry.get("INSTANCE", ""), _address(entry, "BASEVALUE")
