@@ -10,6 +10,10 @@ ifndef PYTHON
 PYTHON := $(or $(call running,python3.11 python3.10 python3.12 $(foreach minor,11 10 12,$(call pyenv,3.$(minor)))),python3)
 endif
 VENV ?= .venv
+# An empty CXX is none.
+ifeq ($(strip $(CXX)),)
+override CXX := g++
+endif
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO_FLAGS ?=
@@ -54,13 +58,13 @@ demo: $(VENV)/.demo
 	$(BIN)/pynq-ee demo --device sim $(DEMO_FLAGS)
 
 test: $(VENV)/.test lint
-	$(MAKE) --no-print-directory -C hw csim PYTHON=$(abspath $(BIN))/python
+	$(MAKE) --no-print-directory -C hw csim PYTHON=$(if $(filter /%,$(BIN)),,../)$(BIN)/python
 	$(BIN)/python -m pytest --ignore=tests/packaging
 
 # All notebooks again on the simulated board, minutes of training among them, and the screenshots of two of them.
 notebooks: $(VENV)/.test
 	$(BIN)/python tests/notebook_execution.py
-	PYNQ_EE_PICTURES=$(abspath docs/pictures) $(BIN)/python -m pytest tests/notebooks/test_browser.py
+	PYNQ_EE_PICTURES='$(CURDIR)/docs/pictures' $(BIN)/python -m pytest tests/notebooks/test_browser.py
 
 # A warning is an error, so all is read anew; the notebooks are shown with the outputs that they were committed with.
 docs: $(VENV)/.docs

@@ -6,6 +6,7 @@ Not in pyproject.toml either: the setuptools of a PYNQ image, 59.6, does not rea
 import gzip
 import os
 import re
+import sys
 import sysconfig
 import tarfile
 import time
@@ -13,6 +14,10 @@ from pathlib import Path
 
 from setuptools import Extension, find_packages, setup
 from setuptools.command.sdist import sdist
+
+# Asked here as well as by python_requires: pip looks at that only after it has built what is needed besides.
+if not (3, 10) <= sys.version_info[:2] < (3, 13):
+    sys.exit("pynq_ee needs Python 3.10 to 3.12: pynq needs NumPy below 2, which has no wheels for later ones")
 
 ROOT = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "pynq_ee" / "__init__.py").read_text()).group(1)

@@ -23,6 +23,7 @@ from pynq_ee.data.images import in_parts, to_images
 from pynq_ee.driver import bitfiles
 from pynq_ee.driver.accelerator import Accelerator
 from pynq_ee.driver.pipeline import Pipeline, Turns
+from pynq_ee.driver.requirements import check_numpy
 from pynq_ee.driver.slots import Results
 from pynq_ee.errors import DeviceError, InputError, whole_number
 from pynq_ee.exits.calibration import Calibration, calibrate
@@ -404,11 +405,11 @@ class EarlyExitInference:
 
 def _open_device(device: Any, model: Model) -> tuple[bool, Any]:
     """Return whether the device was opened here (and is closed with us), and the device."""
-    if isinstance(device, str):
-        if device not in SIMULATED:
-            raise InputError(
-                f"device is {device!r}; give None for this board, {' or '.join(SIMULATED)}, or a pynq device"
-            )
+    check_numpy()
+    if device is not None and (isinstance(device, str) or not hasattr(device, "allocate")):
+        if not isinstance(device, str) or device not in SIMULATED:
+            names = " or ".join(SIMULATED)
+            raise InputError(f"device is {device!r}; give None for this board, {names}, or a pynq device")
         from pynq_ee.sim import SimulatedDevice
 
         return True, SimulatedDevice(model, kernel=SIMULATED[device])

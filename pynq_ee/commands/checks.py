@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 
 from pynq_ee import remainder
 from pynq_ee.driver import bitfiles
+from pynq_ee.driver.requirements import NUMPY, REQUIREMENTS
 from pynq_ee.errors import IdentityError, PynqEEError
 from pynq_ee.network import spec
 from pynq_ee.network.spec import BOARDS, IMAGE_PIXELS, Board
@@ -99,7 +100,30 @@ def check_python(model: Model) -> list[Finding]:
     text = f"{platform.python_version()} on {platform.machine()}"
     if PYTHON_TESTED[0] <= version <= PYTHON_TESTED[1]:
         return [Finding("Python", "ok", text)]
-    return [Finding("Python", "warn", text, "3.10 to 3.12 are tested; PYNQ 3.0 and later images carry 3.10")]
+    remedy = "3.10 to 3.12 are tested; PYNQ 3.0 and later images carry 3.10"
+    if version > PYTHON_TESTED[1]:
+        remedy += f"; pynq needs {NUMPY.asked}, of which there are no wheels for a later Python"
+    return [Finding("Python", "warn", text, remedy)]
+
+
+def check_packages(model: Model) -> list[Finding]:
+    """The packages besides pynq that the runtime needs, in the releases that work."""
+    findings = []
+    for required in REQUIREMENTS:
+        try:
+            version = metadata.version(required.package)
+        except metadata.PackageNotFoundError:
+            findings.append(
+                Finding(required.package, "fail", "not installed", f"needed always: pip install '{required.asked}'")
+            )
+            continue
+        if required.allows(version):
+            findings.append(Finding(required.package, "ok", version))
+        else:
+            findings.append(
+                Finding(required.package, "fail", version, f"{required.reason}: pip install '{required.asked}'")
+            )
+    return findings
 
 
 def check_pynq(model: Model) -> list[Finding]:
@@ -253,6 +277,7 @@ CHECKS: tuple[Callable[[Model], list[Finding]], ...] = (
     check_board,
     check_python,
     check_pynq,
+    check_packages,
     check_memory,
     check_permissions,
     check_model,

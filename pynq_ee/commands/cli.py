@@ -19,6 +19,7 @@ from pynq_ee.errors import InputWarning, PynqEEError
 #: Subcommands in the order in which a user meets them.
 COMMANDS = (
     "demo",
+    "download",
     "classify",
     "evaluate",
     "calibrate",

@@ -22,7 +22,7 @@ EXAMPLES = """\
   pynq-ee train --network lenet5-3exit --first-exit two.pt --output three.pt
                                                                     three exits on the same circuit
   pynq-ee train --branch-weight-bits 4 --branch-channels 8 --output wide.pt
-  pynq-ee train --download --output two.pt                          fetch MNIST first
+  pynq-ee train --download --output two.pt                          pynq-ee download first
   pynq-ee train --sample --epochs 5 --output try.pt                 no MNIST: a quick try on the sample digits
 
 then: pynq-ee export two.pt --output two.npz --generated hw/generated"""
@@ -59,7 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         )
     parser.add_argument("--branch-channels", type=int, default=spec.DEFAULT.branch_channels, help="1 to 16")
     parser.add_argument("--threads", type=int, help="of PyTorch (default: all)")
-    parser.add_argument("--download", action="store_true", help="fetch MNIST into the cache if it is not here")
+    parser.add_argument("--download", action="store_true", help="pynq-ee download first, if MNIST is not here")
     parser.add_argument("--sample", action="store_true", help="train on 4,000 of the sample digits, to try it out")
 
 
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     loop = _import_loop()
     if args.threads is not None:
         loop.use_threads(args.threads)
-    if args.download and not datasets.mnist_folder():
+    if args.download:
         print(f"MNIST is in {datasets.download()}")
     training, validation = sample_split() if args.sample else (datasets.load("train"), datasets.load("validation"))
     try:

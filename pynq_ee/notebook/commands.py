@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import shlex
-import subprocess
-import sys
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,10 @@ from pynq_ee.generate import constants
 from pynq_ee.inference import EarlyExitInference
 from pynq_ee.network import weights
 from pynq_ee.network.spec import DEFAULT_BOARD
-from pynq_ee.notebook.devices import environment, tools_missing
+from pynq_ee.notebook.devices import tools_missing
 
 #: Of the C simulation: it compiles for longer than it runs.
-_QUICK_TO_COMPILE = "CXXFLAGS=-O1"
+_QUICK_TO_COMPILE = "-O1"
 
 
 def pynq_ee(command: str) -> None:
@@ -136,13 +135,16 @@ def c_simulation(model: str | Path, folder: str | Path) -> Path:
     if missing := tools_missing():
         print(f"not here: the C simulation ({missing})")
         return generated
-    variables = (f"GENERATED={generated}", f"BUILD={target / 'build'}", f"MODEL={source}", f"PYTHON={sys.executable}")
-    command = ["make", "--silent", "-C", str(hardware()), "csim", *variables, _QUICK_TO_COMPILE]
+    from pynq_ee.sim import hardware_make
+
+    if isinstance(source, Path):
+        shutil.copyfile(source, target / "model.npz")
+        source = "../model.npz"
     print(f"$ make -C hw csim GENERATED=.. BUILD=.. MODEL={Path(model).name}")
-    completed = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    completed = hardware_make.make(target, "csim", MODEL=str(source), CXXFLAGS=_QUICK_TO_COMPILE)
     print((completed.stdout + completed.stderr).strip())
     if completed.returncode:
-        raise ToolError(f"`{shlex.join(command)}` ended with {completed.returncode}; see what it printed above")
+        raise ToolError(f"`make csim` ended with {completed.returncode}; see what it printed above")
     return generated
 
 

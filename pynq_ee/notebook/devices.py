@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -50,19 +49,12 @@ def simulated(name: str) -> str:
 
 def tools_missing() -> str:
     """What the kernel's C++ needs and this machine lacks: make, a compiler or the headers. Empty: nothing."""
-    from pynq_ee.sim import kernel_library
+    from pynq_ee.sim import hardware_make
 
     if shutil.which("make") is None:
         return "no make: sudo apt install make g++"
-    command = ["make", "--silent", "-C", str(kernel_library.hardware_folder()), "ap_types", f"PYTHON={sys.executable}"]
-    completed = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    with tempfile.TemporaryDirectory() as folder:
+        completed = hardware_make.make(Path(folder), "ap_types")
     if not completed.returncode:
         return ""
     return next(iter(completed.stderr.splitlines()), f"make fails with status {completed.returncode}")
-
-
-def environment() -> dict[str, str]:
-    """This process's environment for a make, without the flags of one that may have started it."""
-    from pynq_ee.sim import kernel_library
-
-    return {name: value for name, value in os.environ.items() if name not in kernel_library.MAKE_FLAGS}

@@ -97,9 +97,9 @@ def hls_kernel(model: Model) -> Kernel:
     Raises
     ------
     ToolError
-        It cannot be compiled here; see :func:`pynq_ee.sim.kernel_library.library`.
+        It cannot be compiled here; see :func:`pynq_ee.sim.kernel_library.function`.
     """
-    function = kernel_library.load(kernel_library.library(model), model.spec.beat_bytes)
+    function = kernel_library.function(model)
     return lambda beats, last, images, mode: _run_hls(function, model, beats, last, images, mode)
 
 

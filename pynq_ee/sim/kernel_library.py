@@ -1,20 +1,20 @@
 """The kernel's C++ as a shared library of this machine: built when it first is needed, kept, and loaded.
 
-Libraries lie in the user's cache (``PYNQ_EE_CACHE``, or ``pynq_ee`` in ``XDG_CACHE_HOME`` or ``~/.cache``), named by
-the model's build_id and a digest of everything that they are compiled from, so that none is ever stale. They are
-built in a directory of their own and renamed: two processes that build the same one do not meet.
+Libraries lie in the user's cache (:mod:`pynq_ee.cache`), named by the model's build_id and a digest of everything that
+they are compiled from, so that none is ever stale. Each ends with a digest of its own content: one that is not whole is
+built again, as is another user's, whose code is not run. They are built in a folder of their own, and two processes
+that build the same one do not meet.
 """
 
 from __future__ import annotations
 
 import ctypes
 import hashlib
-import importlib.util
 import logging
 import os
 import platform
+import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -23,16 +23,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from pynq_ee import cache
 from pynq_ee.errors import ToolError
+from pynq_ee.files import check_folder
 from pynq_ee.generate import constants
 from pynq_ee.network.weights import Model
+from pynq_ee.sim import hardware_make
+from pynq_ee.sim.hardware_make import hardware_folder
 
-_PACKAGE = Path(__file__).resolve().parent.parent
-_LIBRARY = "libfirst_exit.so"
+_LIBRARY = "build/libfirst_exit.so"
 _SOURCES = ("Makefile", "hls/**/*")
-#: Variables by which a make that runs this program would pass its flags on to the one that it starts.
-MAKE_FLAGS = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")
 _WITHOUT = 'kernel="numpy" (device="sim-numpy") needs no compiler'
+_ELSEWHERE = "set PYNQ_EE_CACHE to a writable directory, on a file system from which programs may run"
 
 _log = logging.getLogger(__name__)
 
@@ -53,30 +55,71 @@ class _Registers(ctypes.Structure):
 _DONE, _STARVED = 0, 1
 
 
+def function(model: Model) -> Function:
+    """The compiled kernel of a model, which is built if it is not in the cache, or cannot be loaded from there.
+
+    Raises
+    ------
+    ToolError
+        As for :func:`library`; or what was just built cannot be loaded.
+    """
+    path = library(model)
+    try:
+        return load(path, model.spec.beat_bytes)
+    except ToolError as error:  # as of a home that several machines share, one of them with an older C library
+        _log.warning("%s", error)
+    return load(_build(model, path), model.spec.beat_bytes)
+
+
 def library(model: Model) -> Path:
-    """Path of the shared library of a model's kernel; built if it is not in the cache.
+    """Path of the shared library of a model's kernel; built if no whole one of this user's is in the cache.
 
     Raises
     ------
     ToolError
         make, a C++ compiler or the headers of hls4ml are missing, the compiler fails (its output is in the message),
-        or the cache cannot be written.
+        or the cache cannot be written, or nothing be loaded from it.
     """
-    hardware = hardware_folder()
-    generated = constants.generated(model)
-    path = _cache() / f"first_exit-{model.build_id:08x}-{_digest(hardware, generated)}.so"
-    if path.exists():
-        return path
-    _check_tools()
+    name = f"first_exit-{model.build_id:08x}-{_digest(hardware_folder(), constants.generated(model))}.so"
+    folders = cache.folders()
+    for folder in folders:
+        if _is_whole(folder / name):
+            return folder / name
+    return _build(model, _place(folders) / name)
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a library is there, this user's or the system's, and as it was built."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".building-", dir=path.parent) as directory:
-            _build(hardware, model, Path(directory)).replace(path)
-    except OSError as error:
-        raise ToolError(
-            f"the compiled kernel cannot be kept in {path.parent} ({error}); set PYNQ_EE_CACHE to a writable directory"
-        ) from error
-    return path
+        with path.open("rb") as file:
+            owner, content = os.fstat(file.fileno()).st_uid, file.read()
+    except OSError:  # not there, or another user's
+        return False
+    digest = hashlib.sha256().digest_size
+    whole = hashlib.sha256(content[:-digest]).digest() == content[-digest:]
+    return owner in (0, os.geteuid()) and whole and not _forbids_programs(path)
+
+
+def _place(folders: list[Path]) -> Path:
+    """The first of the cache's folders that a library can be put into and loaded from."""
+    reasons = []
+    for folder in folders:
+        try:
+            check_folder(folder)
+            if not _forbids_programs(folder):
+                return folder
+            reasons.append(f"{folder}: mounted noexec")
+        except OSError as error:
+            reasons.append(f"{folder}: {error.strerror}")
+    reason = "; ".join(reasons) or "no home and no folder of temporary files"
+    raise ToolError(f"the compiled kernel cannot be kept ({reason}); {_ELSEWHERE}. {_WITHOUT}")
+
+
+def _forbids_programs(path: Path) -> bool:
+    """Whether a file system is mounted noexec, so that no library can be loaded from it."""
+    while not path.exists():
+        path = path.parent
+    return bool(os.statvfs(path).f_flag & os.ST_NOEXEC)
 
 
 def load(path: Path, beat_bytes: int) -> Function:
@@ -90,9 +133,10 @@ def load(path: Path, beat_bytes: int) -> Function:
     try:
         loaded = ctypes.CDLL(str(path))
     except OSError as error:
-        raise ToolError(f"{path} cannot be loaded ({error}); delete it, it is built again then") from error
+        remedy = f"it is mounted noexec: {_ELSEWHERE}" if _forbids_programs(path) else "it was built for another system"
+        raise ToolError(f"{path} cannot be loaded ({error}); {remedy}. {_WITHOUT}") from error
     if (found := loaded.first_exit_beat_bytes()) != beat_bytes:
-        raise ToolError(f"{path} has beats of {found} bytes, the model's have {beat_bytes}; delete it, it is stale")
+        raise ToolError(f"{path} has beats of {found} bytes, the model's have {beat_bytes}; it is another model's")
     run = loaded.first_exit_run
     bytes_in = np.ctypeslib.ndpointer(np.uint8, flags="C_CONTIGUOUS")
     bytes_out = np.ctypeslib.ndpointer(np.uint8, flags=("C_CONTIGUOUS", "WRITEABLE"))
@@ -120,28 +164,9 @@ def load(path: Path, beat_bytes: int) -> Function:
     return function
 
 
-def hardware_folder() -> Path:
-    """Where the C++ lies: in an installed package, or in a checkout."""
-    candidates = (_PACKAGE / "hw", _PACKAGE.parent / "hw")
-    for directory in candidates:
-        if (directory / "Makefile").is_file() and (directory / "hls").is_dir():
-            return directory
-    raise ToolError(
-        f"no C++ of the kernel in {' or '.join(map(str, candidates))}; install the package again, or work in a "
-        f"checkout. {_WITHOUT}"
-    )
-
-
-def _cache() -> Path:
-    if chosen := os.environ.get("PYNQ_EE_CACHE"):
-        return Path(chosen).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "pynq_ee"
-
-
 def _digest(hardware: Path, generated: Mapping[str, str]) -> str:
     """Digest of the sources, the generated files and the machine that a library is built from and for."""
-    digest = hashlib.sha256(f"{sys.platform} {platform.machine()}".encode())
+    digest = hashlib.sha256(f"{sys.platform} {platform.machine()} {ctypes.sizeof(ctypes.c_void_p)}".encode())
     paths = sorted({path for pattern in _SOURCES for path in hardware.glob(pattern) if path.is_file()})
     contents = {str(path.relative_to(hardware)): path.read_bytes() for path in paths}
     contents |= {f"generated/{name}": text.encode() for name, text in generated.items()}
@@ -151,34 +176,48 @@ def _digest(hardware: Path, generated: Mapping[str, str]) -> str:
 
 
 def _check_tools() -> None:
-    compiler = os.environ.get("CXX", "g++").split()[0]
+    named = os.environ.get("CXX", "").strip() or "g++"
+    try:
+        compiler = shlex.split(named)[0]
+    except ValueError as error:
+        raise ToolError(f"CXX is {named}, which no shell can read ({error}); give a compiler, as CXX=g++") from error
     missing = [tool for tool in ("make", compiler) if shutil.which(tool) is None]
     if missing:
         raise ToolError(
-            f"the compiled kernel needs {' and '.join(missing)}, not found on the PATH; install it "
+            f"the compiled kernel needs {' and '.join(missing)}, not found on the PATH"
+            f"{' (the variable CXX names it)' if compiler in missing and compiler != 'g++' else ''}; install it "
             f"(on Debian and Ubuntu: sudo apt install make g++). {_WITHOUT}"
         )
-    if "AP_TYPES" not in os.environ and importlib.util.find_spec("hls4ml") is None:
+    if hardware_make.headers() is None:
         raise ToolError(
             "the compiled kernel needs the arbitrary-precision headers that hls4ml ships; pip install 'pynq_ee[sim]', "
             f"or set AP_TYPES to a directory that has them. {_WITHOUT}"
         )
 
 
-def _build(hardware: Path, model: Model, directory: Path) -> Path:
-    """Compile in a directory that is empty, and return the library's path in it."""
-    generated, build = directory / "generated", directory / "build"
-    constants.generate(model, generated)
-    variables = [f"GENERATED={generated}", f"BUILD={build}", f"PYTHON={sys.executable}"]
-    command = ["make", "-C", str(hardware), "lib", *variables]
-    environment = {name: value for name, value in os.environ.items() if name not in MAKE_FLAGS}
+def _build(model: Model, path: Path) -> Path:
+    """Compile in a folder of its own, and put the library where it is to be."""
+    _check_tools()
     # A warning, so that it is seen where no logging is set up: a notebook's first cell waits for this.
-    _log.warning("compiling the kernel's C++ for build_id 0x%08x, once on this machine: up to a minute", model.build_id)
-    completed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if completed.returncode or not (build / _LIBRARY).is_file():
-        output = (completed.stdout + completed.stderr).strip()
-        raise ToolError(
-            f"the kernel cannot be compiled: `{' '.join(command)}` ended with {completed.returncode}. {_WITHOUT}. "
-            f"It said:\n{output}"
-        )
-    return build / _LIBRARY
+    _log.warning(
+        "compiling the kernel's C++ for build_id 0x%08x, once on this machine: up to a minute; it is kept in %s",
+        model.build_id,
+        path.parent,
+    )
+    try:
+        cache.make(path.parent)
+        with tempfile.TemporaryDirectory(prefix=".building-", dir=path.parent) as name:
+            folder = Path(name)
+            constants.generate(model, folder / "generated")
+            # What a compiler of another year warns of is no matter of the user's.
+            done = hardware_make.make(folder, "lib", WARNINGS="-w")
+            if done.returncode or not (folder / _LIBRARY).is_file():
+                raise ToolError(
+                    f"the kernel cannot be compiled: `{' '.join(done.args)}` ended with {done.returncode}. {_WITHOUT}. "
+                    f"It said:\n{(done.stdout + done.stderr).strip()}"
+                )
+            content = (folder / _LIBRARY).read_bytes()
+            (folder / path.name).write_bytes(content + hashlib.sha256(content).digest())
+            return (folder / path.name).replace(path)  # and not the content of what is there: it may be another user's
+    except OSError as error:
+        raise ToolError(f"the compiled kernel cannot be kept in {path.parent} ({error}); {_ELSEWHERE}") from error

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +24,7 @@ from pynq_ee.errors import ToolError
 from pynq_ee.network import spec
 from pynq_ee.network.spec import REGISTER_OFFSET
 from pynq_ee.network.weights import Model
-from pynq_ee.sim import SimulatedDevice, kernel_library
+from pynq_ee.sim import SimulatedDevice, hardware_make, kernel_library
 from pynq_ee.sim.kernel import Kernel, Run, hls_kernel, numpy_kernel
 
 
@@ -115,7 +121,7 @@ def test_a_kernel_of_ones_own_is_taken_and_named(model: Model) -> None:
 MAKEFILE = """\
 lib:
 	mkdir -p $(BUILD)
-	echo built >> $(CURDIR)/../count
+	echo built >> "$$COUNT"
 	grep -q build_id $(GENERATED)/first_exit_spec.h
 	$(or $(CXX),g++) -shared -fPIC -o $(BUILD)/libfirst_exit.so hls/kernel.cpp
 """
@@ -129,7 +135,9 @@ def hardware(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (directory / "hls").mkdir(parents=True)
     (directory / "Makefile").write_text(MAKEFILE)
     (directory / "hls" / "kernel.cpp").write_text(SOURCE)
-    monkeypatch.setattr(kernel_library, "hardware_folder", lambda: directory)
+    for module in (kernel_library, hardware_make):
+        monkeypatch.setattr(module, "hardware_folder", lambda: directory)
+    monkeypatch.setenv("COUNT", str(tmp_path / "count"))
     monkeypatch.setenv("PYNQ_EE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("AP_TYPES", str(tmp_path))  # these sources need no headers
     return directory
@@ -216,10 +224,22 @@ def test_missing_tools_are_named_with_the_command_that_installs_them(
 def test_missing_headers_are_named_with_the_package_that_has_them(
     hardware: Path, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kernel_library.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(hardware_make.importlib.util, "find_spec", lambda name: None)
     monkeypatch.delenv("AP_TYPES", raising=False)
     with pytest.raises(ToolError, match=r"hls4ml ships; pip install 'pynq_ee\[sim\]'.*kernel=\"numpy\""):
         kernel_library.library(model)
+
+
+def test_the_makefile_finds_the_same_headers_when_it_is_called_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AP_TYPES", "")
+    environment = {name: value for name, value in os.environ.items() if name not in ("AP_TYPES", "MAKEFLAGS")}
+    said = subprocess.run(
+        ["make", "-pn", "-C", str(hardware_make.hardware_folder()), "ap_types", f"PYTHON={sys.executable}"],
+        env=environment,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert f"-isystem '{hardware_make.headers()}'" in said or f"test -f '{hardware_make.headers()}/ap_int.h'" in said
 
 
 def test_a_cache_that_cannot_be_written_is_named(
@@ -234,13 +254,174 @@ def test_a_cache_that_cannot_be_written_is_named(
 def test_a_damaged_library_is_named(tmp_path: Path) -> None:
     path = tmp_path / "damaged.so"
     path.write_bytes(b"\x7fELF")
-    with pytest.raises(ToolError, match=r"damaged.so cannot be loaded .*delete it"):
+    with pytest.raises(ToolError, match=r"damaged.so cannot be loaded .*built for another system"):
         kernel_library.load(path, 8)
 
 
 def test_a_library_for_another_width_is_refused(hardware: Path, model: Model) -> None:
     with pytest.raises(ToolError, match="beats of 8 bytes, the model's have 4"):
         kernel_library.load(kernel_library.library(model), 4)
+
+
+# The cache -----------------------------------------------------------------------------------------------------------
+
+
+def whole(path: Path, model: Model) -> bool:
+    """Whether a library of the small hw/ answers."""
+    return kernel_library.load(path, model.spec.beat_bytes) is not None
+
+
+@pytest.mark.parametrize("character", [" ", "$(x)", "#", "%", ":", "'", '"', "\n", "ü", "\udcff", "-", "\\", "*", ";"])
+@pytest.mark.parametrize("what", ["cache", "checkout", "TMPDIR", "headers"])
+def test_any_path_will_do(
+    hardware: Path, model: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, what: str, character: str
+) -> None:
+    odd = tmp_path / f"{character}odd{character}"
+    odd.mkdir()
+    if what == "cache":
+        monkeypatch.setenv("PYNQ_EE_CACHE", str(odd / "cache"))
+    elif what == "checkout":
+        moved = hardware.rename(odd / "hw")
+        for module in (kernel_library, hardware_make):
+            monkeypatch.setattr(module, "hardware_folder", lambda: moved)
+    elif what == "TMPDIR":
+        monkeypatch.setenv("TMPDIR", str(odd))
+    else:
+        (odd / "ap_int.h").write_text("constexpr int width = 8;\n")
+        (hardware / "hls" / "kernel.cpp").write_text(
+            "#include <ap_int.h>\n" + SOURCE.replace("return 8", "return width")
+        )
+        (hardware / "Makefile").write_text(MAKEFILE.replace("-shared", "-I$(AP_TYPES) -shared"))
+        monkeypatch.setenv("AP_TYPES", str(odd))
+    assert whole(kernel_library.library(model), model)
+
+
+@pytest.mark.parametrize("name", ["cache", "./cache", "../{}/cache", "-cache"])
+def test_a_relative_cache_is_one_of_the_folder_that_it_was_named_in(
+    hardware: Path, model: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYNQ_EE_CACHE", name.format(tmp_path.name))
+    path = kernel_library.library(model)
+    assert path.is_absolute() and path.parent.resolve().parent == tmp_path and whole(path, model)
+
+
+@pytest.mark.parametrize("compiler", [None, "", " ", "g++", "g++ -g", "clang++", "ccache g++", "'{}/my tools/g++'"])
+def test_the_compiler_is_what_the_shell_makes_of_CXX(
+    hardware: Path, model: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, compiler: str | None
+) -> None:
+    for tool in ("clang++", "ccache"):
+        if compiler and tool in compiler and not shutil.which(tool):
+            pytest.skip(f"no {tool} here: apt install {tool.rstrip('+')}")
+    (tmp_path / "my tools").mkdir()
+    (tmp_path / "my tools" / "g++").symlink_to(shutil.which("g++"))
+    if compiler is None:
+        monkeypatch.delenv("CXX", raising=False)
+    else:
+        monkeypatch.setenv("CXX", compiler.format(tmp_path))
+    monkeypatch.setenv("CCACHE_DIR", str(tmp_path / "ccache"))
+    (hardware / "Makefile").write_text("ifeq ($(strip $(CXX)),)\noverride CXX := g++\nendif\n" + MAKEFILE)
+    assert whole(kernel_library.library(model), model)
+
+
+@pytest.mark.parametrize(
+    ("compiler", "message"),
+    [
+        ("no-such++ -O2", r"needs no-such\+\+, not found on the PATH \(the variable CXX names it\)"),
+        ("'g++", "no shell can"),
+    ],
+)
+def test_a_compiler_that_is_none_is_named(
+    hardware: Path, model: Model, monkeypatch: pytest.MonkeyPatch, compiler: str, message: str
+) -> None:
+    monkeypatch.setenv("CXX", compiler)
+    with pytest.raises(ToolError, match=message):
+        kernel_library.library(model)
+
+
+def test_flags_and_files_of_a_make_above_do_not_reach_the_build(
+    hardware: Path, model: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "other.mk").write_text("$(error read)\n")
+    for name, value in {
+        "MAKEFLAGS": " -n --jobserver-auth=3,4 -- BUILD=/nowhere",
+        "GNUMAKEFLAGS": "-n",
+        "MAKEFILES": str(tmp_path / "other.mk"),
+        "BUILD": "/nowhere",
+        "GENERATED": "/nowhere",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert whole(kernel_library.library(model), model)
+
+
+@pytest.mark.parametrize(
+    "damage", ["cut short", "empty", "altered", "another system's", "another user's", "unreadable"]
+)
+def test_a_library_that_cannot_be_trusted_is_built_again(hardware: Path, model: Model, damage: str) -> None:
+    path = kernel_library.library(model)
+    content = path.read_bytes()
+    if damage == "cut short":
+        path.write_bytes(content[:-100])
+    elif damage == "empty":
+        path.write_bytes(b"")
+    elif damage == "altered":
+        path.write_bytes(content[:2000] + bytes([content[2000] ^ 1]) + content[2001:])
+    elif damage == "another system's":  # whole, and of an ELF machine that does not exist
+        foreign = content[:18] + b"\xff\xfe" + content[20:-32]
+        path.write_bytes(foreign + hashlib.sha256(foreign).digest())
+    elif damage == "another user's":
+        if os.geteuid():
+            pytest.skip("only root can give a file to another user")
+        os.chown(path, 54321, 54321)
+    else:
+        path.unlink()
+        path.symlink_to("/proc/self/mem")
+    kernel_library.function(model)
+    assert builds(hardware) == 2
+    assert kernel_library.library(model) == path and builds(hardware) == 2 and whole(path, model)
+
+
+def test_what_was_just_built_and_cannot_be_loaded_is_not_built_for_ever(hardware: Path, model: Model) -> None:
+    undefined = SOURCE.replace("return 8", "return missing()").replace("extern", "unsigned missing();\nextern", 1)
+    (hardware / "hls" / "kernel.cpp").write_text(undefined)
+    (hardware / "Makefile").write_text(MAKEFILE.replace("-shared", "-Wl,-z,now -shared"))
+    with pytest.raises(ToolError, match=r"cannot be loaded \(.*missing") as raised:
+        kernel_library.function(model)
+    assert "delete" not in str(raised.value) and builds(hardware) == 2
+
+
+def test_a_cache_from_which_no_program_may_run_is_named_before_anything_is_compiled(
+    hardware: Path, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noexec = type("Found", (), {"f_flag": os.ST_NOEXEC})
+    monkeypatch.setattr(kernel_library.os, "statvfs", lambda path: noexec)
+    with pytest.raises(ToolError, match=r"mounted noexec.*set PYNQ_EE_CACHE"):
+        kernel_library.library(model)
+    assert not (hardware.parent / "count").exists()
+
+
+def test_a_user_without_a_home_has_a_cache_in_the_folder_of_temporary_files(
+    hardware: Path, model: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("PYNQ_EE_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
+    monkeypatch.setenv("HOME", "/proc/nonexistent")
+    path = kernel_library.library(model)
+    assert path.parent == tmp_path / "temporary" / f"pynq_ee-{os.geteuid()}" and whole(path, model)
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_clang_compiles_the_real_kernel_in_a_folder_with_an_odd_name(
+    model: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if not shutil.which("clang++"):
+        pytest.skip("no clang++ here: apt install clang")
+    monkeypatch.setenv("PYNQ_EE_CACHE", str(tmp_path / "my $(cache) #1 'x'"))
+    monkeypatch.setenv("CXX", "clang++")
+    monkeypatch.setenv("CXXFLAGS", "-O0")
+    assert kernel_library.function(model) is not None
 
 
 def test_the_kernels_sources_are_found_in_a_checkout() -> None:

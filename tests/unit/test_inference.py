@@ -43,6 +43,8 @@ def test_the_share_of_an_exit_is_of_all_images() -> None:
     ("options", "error", "message"),
     [
         ({"device": "simulated"}, InputError, "device is 'simulated'; give None for this board, sim or sim-numpy"),
+        ({"device": 3}, InputError, "device is 3; give None for this board, sim or sim-numpy, or a pynq device"),
+        ({"device": ["sim"]}, InputError, r"device is \['sim'\]; give None"),
         ({"remainder": "cuda"}, InputError, "remainder is 'cuda'"),
         ({"threshold": -1}, InputError, "threshold is -1.0 nats"),
         ({"threshold": (0.1, 0.2)}, InputError, "2 thresholds for 2 exits"),

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import re
 import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -64,11 +61,10 @@ def measure(model: Model, name: str, digits: Digits) -> Row:
         Verilator, Yosys, make or a compiler is missing or fails, or the circuit does not give the bits of
         :mod:`pynq_ee.network.fabric`.
     """
-    from pynq_ee.sim import vectors
+    from pynq_ee.sim import hardware_make, vectors
 
     images = np.concatenate([vectors.sample_images(), digits.images[:_DIGITS]])
-    with tempfile.TemporaryDirectory(prefix="pynq_ee-estimate-") as directory:
-        folder = Path(directory)
+    with hardware_make.plain_folder() as folder:
         weights.save(model, folder / "model.npz")
         constants.generate(model, folder / "generated")
         for mode in (0, 1):
@@ -142,26 +138,16 @@ def write(content: dict[str, Any], output: Path) -> list[Path]:
 
 def _make(folder: Path, target: str) -> str:
     """Run a target of hw/Makefile on the reference circuit of a folder's model; what it prints."""
-    from pynq_ee.sim import kernel_library
+    from pynq_ee.sim import hardware_make
 
-    variables = {
-        "PYTHON": sys.executable,
-        "BUILD": folder,
-        "GENERATED": folder / "generated",
-        "VECTORS": folder / "vectors",
-        "MODEL": folder / "model.npz",
-    }
-    command = ["make", "-s", "-C", str(kernel_library.hardware_folder()), target]
-    command += [f"{name}={value}" for name, value in variables.items()]
-    environment = {name: value for name, value in os.environ.items() if name not in kernel_library.MAKE_FLAGS}
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_SECONDS, check=False)
+        done = hardware_make.make(folder, target, timeout=_SECONDS, MODEL="../model.npz")
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ToolError(f"`{' '.join(command)}`: {error}; it needs make, g++, verilator and yosys") from error
+        raise ToolError(f"`make {target}`: {error}; it needs make, g++, verilator and yosys") from error
     if done.returncode:
         lines = (done.stdout + done.stderr).strip().splitlines()
-        raise ToolError("\n".join([f"`{' '.join(command)}` ended with {done.returncode}. It said:", *lines[-8:]]))
-    return done.stdout
+        raise ToolError("\n".join([f"`{' '.join(done.args)}` ended with {done.returncode}. It said:", *lines[-8:]]))
+    return str(done.stdout)
 
 
 # The page ------------------------------------------------------------------------------------------------------------

@@ -147,6 +147,7 @@ WRITING = {
     "report": [("report", "results.json", "--output", "{}"), ("report", "x", "--no-pictures", "--output", "{}")],
     "train": [("train", "--output", "{}")],
     "export": [("export", "lenet5-2exit", "--output", "{}"), ("export", "lenet5-2exit", "--generated", "{}")],
+    "download": [("download", "--folder", "{}")],
     "hardware": [("hardware", "--estimate", "lenet5-2exit", "--output", "{}")],
     "bringup": [("bringup", "--output", "{}"), ("bringup", "--log", "{}")],
 }
@@ -196,7 +197,7 @@ def test_a_suffix_that_cannot_be_written_is_refused_before_the_work_begins(
 def test_every_command_that_writes_names_what_it_writes() -> None:
     for name, parser in cli.build_parser()._subparsers._group_actions[0].choices.items():
         options = {option for action in parser._actions for option in action.option_strings}
-        writes = bool(options & {"--output", "--picture", "--generated"})
+        writes = bool(options & {"--output", "--picture", "--generated", "--folder"})
         assert writes == (parser.get_default("outputs") is not None) == (name in WRITING), name
 
 

@@ -12,7 +12,9 @@ import pytest
 
 from pynq_ee.commands import checks
 from pynq_ee.commands.checks import Finding
-from pynq_ee.driver import bit_header, bitfiles
+from pynq_ee.driver import bit_header, bitfiles, requirements
+from pynq_ee.errors import ToolError
+from pynq_ee.inference import EarlyExitInference
 from pynq_ee.network import weights
 from pynq_ee.network.spec import BOARDS
 from pynq_ee.network.weights import Model
@@ -130,3 +132,30 @@ def test_a_missing_native_engine_is_a_warning(
 @pytest.mark.parametrize("check", checks.CHECKS, ids=lambda check: check.__name__)
 def test_no_check_needs_a_board(check: Callable[[Model], list[Finding]], shipped: Model) -> None:
     assert all(isinstance(finding, Finding) for finding in check(shipped))
+
+
+def test_the_packages_that_pynq_limits_are_checked_and_setup_asks_for_the_same(
+    shipped: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert {finding.state for finding in checks.check_packages(shipped)} == {"ok"}
+    releases = {"numpy": "2.2.6", "pillow": "9.0.0", "pycparser": "3.0"}
+    monkeypatch.setattr(metadata, "version", releases.__getitem__)
+    found = {finding.check: finding for finding in checks.check_packages(shipped)}
+    assert {name: finding.found for name, finding in found.items()} == releases
+    assert {finding.state for finding in found.values()} == {"fail"}
+    assert "pynq's buffers" in found["numpy"].remedy and "pip install 'numpy>=1.21,<2'" in found["numpy"].remedy
+    assert "pip install 'pycparser<3'" in found["pycparser"].remedy
+    setup = (Path(checks.__file__).parents[2] / "setup.py").read_text()
+    assert all(f'"{required.asked}"' in setup for required in requirements.REQUIREMENTS)
+
+
+def test_with_a_numpy_that_pynq_cannot_use_no_device_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requirements.np, "__version__", "2.2.6")
+    with pytest.raises(ToolError, match=r"NumPy 2\.2\.6 is installed, .*pip install 'numpy>=1\.21,<2'"):
+        EarlyExitInference(device="sim-numpy")
+
+
+def test_a_later_python_is_told_why_it_is_none(shipped: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks.sys, "version_info", (3, 13, 0))
+    (finding,) = checks.check_python(shipped)
+    assert finding.state == "warn" and "no wheels for a later Python" in finding.remedy

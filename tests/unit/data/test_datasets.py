@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import http.client
 import io
+import json
 import os
 import sys
 import urllib.error
@@ -15,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pynq_ee import cache
+from pynq_ee.commands import cli, download
 from pynq_ee.data import datasets
 from pynq_ee.data.datasets import Digits
 from pynq_ee.errors import DataError
@@ -194,7 +197,7 @@ def test_a_folder_without_the_files_is_named(monkeypatch: pytest.MonkeyPatch, tm
 def test_without_mnist_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("PYNQ_EE_MNIST", raising=False)
     monkeypatch.setenv("PYNQ_EE_CACHE", str(tmp_path))
-    with pytest.raises(DataError, match=r"set PYNQ_EE_MNIST .* --download"):
+    with pytest.raises(DataError, match=r"`pynq-ee download`, or set PYNQ_EE_MNIST"):
         datasets.load("train")
 
 
@@ -247,7 +250,7 @@ def network(small_mnist: tuple, monkeypatch: pytest.MonkeyPatch, tmp_path_factor
 
 def test_a_download_fills_the_cache_and_is_not_repeated(network: dict) -> None:
     folder = datasets.download()
-    assert folder == datasets.mnist_folder() == datasets.cache_folder() / "mnist"
+    assert folder == datasets.mnist_folder() == cache.folders()[0] / "mnist"
     assert sorted(path.name for path in folder.iterdir()) == sorted(f"{name}.gz" for name in datasets.FILES)
     assert len(datasets.load("train").labels) == 40
     count = len(network["asked"])
@@ -278,12 +281,35 @@ def test_when_no_mirror_has_the_file_nothing_is_kept(network: dict) -> None:
     network["answers"].update(dict.fromkeys(network["answers"], gzip.compress(b"another file")))
     with pytest.raises(DataError, match=r"could not be fetched .*set PYNQ_EE_MNIST"):
         datasets.download()
-    assert not list((datasets.cache_folder() / "mnist").iterdir())
+    assert not list((cache.folders()[0] / "mnist").iterdir())
 
 
-def test_the_cache_follows_the_users_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("PYNQ_EE_CACHE", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
-    assert datasets.cache_folder() == Path("/somewhere/pynq_ee")
-    monkeypatch.setenv("PYNQ_EE_CACHE", "/else")
-    assert datasets.cache_folder() == Path("/else")
+def test_a_damaged_file_is_fetched_again_and_a_named_folder_is_filled(
+    network: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "new" / "mnist"
+    monkeypatch.setenv("PYNQ_EE_MNIST", str(folder))
+    with pytest.raises(DataError, match="`pynq-ee download` puts them there"):
+        datasets.mnist_folder()
+    assert datasets.download() == folder == datasets.mnist_folder()
+    (folder / "t10k-labels-idx1-ubyte").write_bytes(b"damaged")
+    packed = folder / "train-labels-idx1-ubyte.gz"
+    packed.write_bytes(packed.read_bytes()[:-5])
+    before = len(network["asked"])
+    datasets.download()
+    assert len(network["asked"]) == before + 2 and len(datasets.load("test").labels) == 20
+    assert len(datasets.load("train").labels) == 40
+
+
+def test_the_command_says_where_mnist_is_and_how_far_it_has_come(
+    network: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for tqdm in (True, False):
+        folder = tmp_path / f"mnist {tqdm}"
+        monkeypatch.setattr(download, "find_spec", lambda name, found=tqdm: found)
+        assert cli.main(["download", "--folder", str(folder)]) == 0
+        captured = capsys.readouterr()
+        assert f"MNIST is in {folder}" in captured.out and f"PYNQ_EE_MNIST={folder}" in captured.out
+        assert all(f"{datasets.MIRRORS[0]}{name}.gz" in captured.err for name in datasets.FILES)
+    assert cli.main(["download", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["folder"] == str(cache.folders()[0] / "mnist")

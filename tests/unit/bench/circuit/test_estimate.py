@@ -12,7 +12,7 @@ from pynq_ee.bench.circuit import estimate
 from pynq_ee.commands import cli
 from pynq_ee.errors import DataError, ToolError
 from pynq_ee.network import weights
-from pynq_ee.sim import kernel_library
+from pynq_ee.sim import hardware_make
 
 
 def row(name: str = weights.DEFAULT, pixels: int = 8, lut: float = 26_600.0) -> dict[str, Any]:
@@ -106,8 +106,9 @@ def test_the_shipped_page_is_what_its_record_gives() -> None:
 
 
 def test_a_tool_that_fails_is_told_with_what_it_said(monkeypatch, tmp_path: Path) -> None:
-    (tmp_path / "Makefile").write_text("cosim:\n\t@echo the last words; exit 3\n")
-    monkeypatch.setattr(kernel_library, "hardware_folder", lambda: tmp_path)
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "Makefile").write_text("cosim:\n\t@echo the last words; exit 3\n")
+    monkeypatch.setattr(hardware_make, "hardware_folder", lambda: tmp_path / "source")
     with pytest.raises(ToolError, match=r"(?s)cosim .*ended with 2.*the last words"):
         estimate._make(tmp_path, "cosim")
 
