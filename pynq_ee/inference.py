@@ -7,6 +7,7 @@ exits, each of which sees only what the one before it did not let go.
 
 from __future__ import annotations
 
+import difflib
 import itertools
 import math
 from collections.abc import Iterable, Iterator
@@ -36,6 +37,10 @@ from pynq_ee.remainder import TAKES_PACKED, decider
 from pynq_ee.remainder import default as default_engine
 from pynq_ee.remainder import stages as software_exits
 from pynq_ee.trace import Stopwatch, Trace
+
+#: What a user may set on an open network, and what only its construction sets.
+_SETTABLE = ("threshold", "trace")
+_FIXED = ("model", "remainder", "device")
 
 #: Devices that are asked for by name; everything else is a pynq device or a board.
 SIMULATED = {"sim": "hls", "sim-numpy": "numpy"}
@@ -180,7 +185,7 @@ class EarlyExitInference:
         batch = to_images(images, unit_floats=unit_floats, fit=fit, invert=invert)
         self._turns.give_way()
         with self._turns.lock:
-            return concatenate(list(self._predict(batches.split(batch, self._capacity()))))
+            return concatenate(list(self._predict(batches.split(batch, self._capacity())))).show(batch)
 
     async def classify_async(
         self, images: Any, *, unit_floats: bool = False, fit: bool = False, invert: bool | None = None
@@ -198,7 +203,7 @@ class EarlyExitInference:
         async with self._turns.queue():
             pipeline = self._pipeline()
             chunks = batches.split(batch, self._capacity())
-            return concatenate([prediction async for prediction in pipeline.run_async(chunks)])
+            return concatenate([prediction async for prediction in pipeline.run_async(chunks)]).show(batch)
 
     @property
     def completion(self) -> str:
@@ -322,6 +327,26 @@ class EarlyExitInference:
                 finally:
                     if self._own_device:
                         self.device.close()
+
+    def __repr__(self) -> str:
+        if "_closed" not in vars(self):
+            return "<EarlyExitInference, not open>"  # as in a traceback from __init__
+        state = ", closed" if self._closed else ""
+        thresholds = ", ".join(f"{value:.4g}" for value in self._threshold)
+        return (
+            f"<EarlyExitInference: {self.model.network} (build_id 0x{self.model.build_id:08x}) on {self.device.name}, "
+            f"threshold {thresholds} nats, {self._accelerator.clock_mhz:g} MHz, remainder {self.remainder}{state}>"
+        )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse an attribute that there is not, which would change nothing: ``network.treshold = 3``."""
+        if name in _FIXED and name in vars(self):
+            raise AttributeError(f"{name} cannot be changed; make another EarlyExitInference", name=name, obj=self)
+        if not name.startswith("_") and name not in (*_SETTABLE, *_FIXED):
+            meant = difflib.get_close_matches(name, _SETTABLE, n=1)
+            hint = f"; did you mean {meant[0]}?" if meant else f"; {' and '.join(_SETTABLE)} may be set"
+            raise AttributeError(f"EarlyExitInference has no attribute {name!r}{hint}", name=name, obj=self)
+        super().__setattr__(name, value)
 
     def __enter__(self) -> EarlyExitInference:
         return self

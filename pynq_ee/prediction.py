@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import base64
+import html
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from pynq_ee.trace import STAGES
 
+#: What two predictions are compared by.
+_ANSWERS = ("labels", "exits", "entropy", "logits")
 
-@dataclass(frozen=True)
+#: Images that are shown at a prompt, and kept to be shown.
+SHOWN = 12
+
+
+class Answer(NamedTuple):
+    """What became of one image: ``label``, ``exit``, ``entropy`` in nats, and ``logits``, float32 (10,)."""
+
+    label: int
+    exit: int
+    entropy: float
+    logits: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Prediction:
     """What became of a batch of images.
 
@@ -32,6 +53,11 @@ class Prediction:
         ``remainder``.
     fabric_clocks
         Clocks of the fabric by the rate rule (*modelled*).
+    images
+        uint8 (N, 28, 28), a copy of what a call of ``classify`` with few images took, for a notebook to show. Or None.
+
+    ``prediction[3]`` is one image's :class:`Answer`, ``prediction[2:5]`` the prediction of some; a loop gives answers.
+    Two are equal whose labels, exits, entropies and logits are. ``pandas.DataFrame(prediction.to_dict())`` is a table.
     """
 
     labels: npt.NDArray[np.int64]
@@ -42,12 +68,92 @@ class Prediction:
     seconds: dict[str, float]
     fabric_clocks: int
 
+    images: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
+
     def __len__(self) -> int:
         return len(self.labels)
+
+    @overload
+    def __getitem__(self, rows: int | np.integer[Any]) -> Answer: ...
+    @overload
+    def __getitem__(self, rows: slice | list[int] | npt.NDArray[Any]) -> Prediction: ...
+    def __getitem__(self, rows: Any) -> Answer | Prediction:
+        """One image's answer by its number; of a slice or an array, as NumPy takes one, the prediction of that part.
+
+        A part's ``seconds`` and ``fabric_clocks`` are its share of the whole batch's.
+        """
+        if hasattr(rows, "__index__") and np.ndim(rows) == 0:
+            return Answer(int(self.labels[rows]), int(self.exits[rows]), float(self.entropy[rows]), self.logits[rows])
+        labels = self.labels[rows]
+        share = len(labels) / len(self) if len(self) else 0.0
+        return Prediction(
+            labels,
+            self.exits[rows],
+            self.entropy[rows],
+            self.logits[rows],
+            self.device,
+            {stage: taken * share for stage, taken in self.seconds.items()},
+            round(self.fabric_clocks * share),
+            None if self.images is None else self.images[rows],
+        )
+
+    def __iter__(self) -> Iterator[Answer]:
+        return (self[row] for row in range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        """Whether two say the same of their images: labels, exits, entropies and logits, to the bit."""
+        if not isinstance(other, Prediction):
+            return NotImplemented
+        return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in _ANSWERS)
+
+    def __hash__(self) -> int:
+        return hash((self.labels.tobytes(), self.exits.tobytes()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Columns, as ``pandas.DataFrame`` takes them: ``label``, ``exit``, ``entropy``, ``logit_0`` to ``logit_9``."""
+        logits = {f"logit_{number}": column for number, column in enumerate(self.logits.T)}
+        return {"label": self.labels, "exit": self.exits, "entropy": self.entropy, **logits}
+
+    def __repr__(self) -> str:
+        if len(self) == 1:
+            what = f"{self.labels[0]}, left at exit {self.exits[0]}, entropy {self.entropy[0]:.4f} nats"
+        else:
+            shown = " ".join(map(str, self.labels[:SHOWN])) + (" .." if len(self) > SHOWN else "")
+            counts = zip(*np.unique(self.exits, return_counts=True))
+            left = "".join(f", {count} left at exit {exit}" for exit, count in counts)
+            what = f"of {len(self)} images: {shown or 'none'}{left}"
+        return f"<Prediction {what}; {self.device}>"
+
+    def _repr_html_(self) -> str:
+        """A small table for a notebook, with the pictures where the images are at hand."""
+        pictured = self.images is not None
+        rows = []
+        for row in range(min(len(self), SHOWN)):
+            cells = [f"{row}", f"<b>{self.labels[row]}</b>", f"{self.exits[row]}", f"{self.entropy[row]:.4f}"]
+            if self.images is not None:
+                cells.insert(1, f'<img width="42" height="42" alt="" src="{_data_url(self.images[row])}">')
+            rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+        titles = ["", *(["image"] if pictured else []), "digit", "exit", "entropy, nats"]
+        more = f"<p>.. {len(self) - SHOWN} more images</p>" if len(self) > SHOWN else ""
+        heading = "".join(f"<th>{title}</th>" for title in titles)
+        return f"<table><tr>{heading}</tr>{''.join(rows)}</table>{more}<p>{html.escape(self.device)}</p>"
+
+    def show(self, images: npt.NDArray[np.uint8]) -> Prediction:
+        """Keep a copy of the images, if they are few, and return this."""
+        if len(images) <= SHOWN:
+            object.__setattr__(self, "images", images.copy())
+        return self
 
     def share(self, exit: int) -> float:
         """Share of the images that left at an exit, 0 to 1."""
         return float(np.mean(self.exits == exit))
+
+
+def _data_url(image: npt.NDArray[np.uint8]) -> str:
+    """An image as a PNG within a page, dark ink on white."""
+    content = io.BytesIO()
+    Image.fromarray(255 - image).save(content, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
 def concatenate(predictions: list[Prediction]) -> Prediction:
