@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pynq_ee.errors import InputError, ToolError
+from pynq_ee.exits import rule
 from pynq_ee.exits.calibration import Calibration, front
 from pynq_ee.exits.scores import ENTROPY_MAX, Outcome, Scores, Sweep, outcome, sweep
 from pynq_ee.files import write_atomically
@@ -71,8 +72,21 @@ def figure(
     write_atomically(path, content.getvalue())
 
 
-def tradeoff(scores: Scores, thresholds: Sequence[float], path: str | os.PathLike[str], *, title: str = "") -> None:
+#: Digits of each kind that a trade-off shows.
+_SHOWN = 8
+
+
+def tradeoff(
+    scores: Scores,
+    thresholds: Sequence[float],
+    path: str | os.PathLike[str],
+    *,
+    title: str = "",
+    images: npt.NDArray[np.uint8] | None = None,
+) -> None:
     """Accuracy and early-exit share against one threshold for all exits, with the thresholds in use.
+
+    With the images, digits stand beside the curve: some that left early, some that went on, some that came out wrong.
 
     Parameters
     ----------
@@ -84,10 +98,57 @@ def tradeoff(scores: Scores, thresholds: Sequence[float], path: str | os.PathLik
         The picture to write.
     title
         Data set and device, above the picture.
+    images
+        uint8 (N, 28, 28), those that the scores are of.
     """
-    with figure(path) as axes:
-        draw_tradeoff(axes, sweep(scores), thresholds, outcome(scores, tuple(thresholds)))
-        axes.set_title(f"{title}\n{axes.get_title()}", fontsize=10)
+    beside = images is not None
+    options: dict[str, Any] = {"columns": 2, "size": (13, 4.8)} if beside else {}
+    with figure(path, **options) as axes:
+        curve = axes[0] if beside else axes
+        draw_tradeoff(curve, sweep(scores), thresholds, outcome(scores, tuple(thresholds)))
+        curve.set_title(f"{title}\n{curve.get_title()}", fontsize=10)
+        if images is not None:
+            _draw_digits(axes[1], scores, thresholds, images)
+
+
+def digits_of_each_kind(scores: Scores, thresholds: Sequence[float]) -> dict[str, list[tuple[int, str]]]:
+    """Images that left early and right, that went on and came out right, and that came out wrong: row and caption."""
+    exits = rule.exit_of(scores.entropy, rule.check_thresholds(thresholds, scores.exits))
+    answers = scores.label[np.arange(len(exits)), exits - 1]
+    right = answers == scores.truth
+    kinds = {
+        "left at exit 1": np.flatnonzero((exits == 1) & right),
+        "went on": np.flatnonzero((exits > 1) & right),
+        "wrong (true label in brackets)": np.flatnonzero(~right),
+    }
+    return {
+        kind: [
+            (int(row), f"{answers[row]} ({scores.truth[row]})" if not right[row] else f"{answers[row]}")
+            for row in rows[np.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).astype(int)]
+        ]
+        for kind, rows in kinds.items()
+    }
+
+
+def _draw_digits(
+    axes: Any,
+    scores: Scores,
+    thresholds: Sequence[float],
+    images: npt.NDArray[np.uint8],
+) -> None:
+    """A row of digits for each kind, what the network says below each."""
+    kinds = digits_of_each_kind(scores, thresholds)
+    axes.set_axis_off()
+    axes.set(xlim=(0, _SHOWN), ylim=(len(kinds) * 1.6, 0), aspect="equal")
+    for line, (kind, chosen) in enumerate(kinds.items()):
+        top = 1.6 * line
+        axes.text(0, top + 0.2, kind if chosen else f"{kind}: none", fontsize=9)
+        for place, (row, caption) in enumerate(chosen):
+            place_of = (place + 0.1, place + 0.9, top + 1.1, top + 0.3)
+            axes.imshow(images[row], cmap="gray_r", vmin=0, vmax=255, extent=place_of)
+            colour = COLOURS[1] if "(" in caption else "black"
+            axes.text(place + 0.5, top + 1.3, caption, ha="center", fontsize=8, color=colour)
+    axes.set(xlim=(0, _SHOWN), ylim=(len(kinds) * 1.6, 0))  # imshow has moved them
 
 
 def calibration(scores: Scores, chosen: Calibration, path: str | os.PathLike[str], *, title: str = "") -> Path:

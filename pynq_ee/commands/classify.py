@@ -3,8 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import sys
+import tempfile
+from pathlib import Path
 
-from pynq_ee.commands.common import add_device_options, add_json_option, open_network, print_json, table
+import numpy as np
+import numpy.typing as npt
+
+from pynq_ee.commands.common import (
+    EXIT_FAILURE,
+    add_device_options,
+    add_json_option,
+    nats,
+    open_network,
+    print_json,
+    table,
+)
+from pynq_ee.data.images import to_images
+from pynq_ee.errors import InputError
 
 HELP = "classify picture files"
 EXAMPLES = """\
@@ -12,12 +28,17 @@ EXAMPLES = """\
   pynq-ee classify --device sim *.png              on the simulated board
   pynq-ee classify --fit photo.jpg                 any size, on any even or unevenly lit paper
   pynq-ee classify --invert seven.png              28 x 28, dark ink on white
+  curl -s https://example.org/7.png | pynq-ee classify --fit -
   pynq-ee classify --threshold 0.2 --json *.png    fewer early exits, for a program to read"""
+
+
+#: Bytes of a picture that comes over standard input.
+_STANDARD_INPUT_LIMIT = 64 << 20
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("files", nargs="+", metavar="FILE", help="a picture of one digit")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a picture of one digit; - is standard input")
     parser.add_argument(
         "--fit", action="store_true", help="find the ink on its paper, scale and centre it as MNIST was made"
     )
@@ -31,25 +52,60 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Classify the files and print a line for each."""
+    """Classify the files and print a line for each; 1 if one of them could not be read."""
+    files, images, failures = [], [], {}
     with open_network(args) as network:
-        prediction = network.classify(args.files, fit=args.fit, invert=args.invert)
+        for file in args.files:
+            try:
+                images.append(_read(file, args.fit, args.invert))
+                files.append(file)
+            except InputError as error:
+                failures[file] = str(error)
+                print(f"pynq-ee classify: {error}", file=sys.stderr)
+        if not files:
+            return EXIT_FAILURE
+        prediction = network.classify(np.concatenate(images))
         thresholds = network.threshold
+    status = EXIT_FAILURE if failures else 0
     if args.json:
         print_json(
             {
                 "device": prediction.device,
                 "thresholds_nats": thresholds,
                 "images": [
-                    {"file": file, "label": label, "exit": exit, "entropy_nats": entropy, "logits": logits}
-                    for file, label, exit, entropy, logits in zip(
-                        args.files, prediction.labels, prediction.exits, prediction.entropy, prediction.logits
-                    )
+                    {
+                        "file": file,
+                        "label": answer.label,
+                        "exit": answer.exit,
+                        "entropy_nats": answer.entropy,
+                        "logits": answer.logits,
+                    }
+                    for file, answer in zip(files, prediction)
                 ],
+                "failed": [{"file": file, "error": error} for file, error in failures.items()],
             }
         )
-        return 0
-    rows = zip(args.files, prediction.labels, prediction.exits, (f"{value:.4f}" for value in prediction.entropy))
+        return status
+    rows = [(file, answer.label, answer.exit, f"{answer.entropy:.4f}") for file, answer in zip(files, prediction)]
     print(table(rows, ("file", "digit", "exit", "entropy (nats)")))
+    print(f"threshold: {nats(thresholds)}; an image leaves at the first exit whose entropy is below its threshold")
+    if (prediction.exits > 1).any():
+        print("entropy: that of the exit where the image left, which is small there; at the exits before it was not")
     print(f"device: {prediction.device}")
-    return 0
+    return status
+
+
+def _read(file: str, fit: bool, invert: bool | None) -> npt.NDArray[np.uint8]:
+    """A picture as the network takes it; ``-`` is standard input."""
+    if file != "-":
+        return to_images(file, fit=fit, invert=invert)
+    content = sys.stdin.buffer.read(_STANDARD_INPUT_LIMIT + 1)
+    if len(content) > _STANDARD_INPUT_LIMIT:
+        raise InputError(f"standard input has more than {_STANDARD_INPUT_LIMIT >> 20} MB; give a smaller picture")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "standard input"
+        path.write_bytes(content)
+        try:
+            return to_images(path, fit=fit, invert=invert)
+        except InputError as error:
+            raise InputError(str(error).replace(str(path), path.name)) from error

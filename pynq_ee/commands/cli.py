@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pynq_ee import __version__
-from pynq_ee.commands.common import check_outputs
+from pynq_ee.commands.common import EXIT_FAILURE, check_outputs
 from pynq_ee.errors import InputWarning, PynqEEError
 
 #: Subcommands in the order in which a user meets them.
@@ -34,7 +34,6 @@ COMMANDS = (
     "doctor",
 )
 
-EXIT_FAILURE = 1
 EXIT_INTERRUPTED = 130
 
 

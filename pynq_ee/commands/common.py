@@ -19,6 +19,9 @@ from pynq_ee.inference import SIMULATED, EarlyExitInference
 from pynq_ee.network import weights
 from pynq_ee.remainder import ENGINES
 
+#: Exit status of a command that has failed, wholly or in part.
+EXIT_FAILURE = 1
+
 #: Kinds of pictures that every supported matplotlib writes by itself; a name without a suffix is a PNG.
 PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".tif", ".tiff", ".eps", ".ps", "")
 

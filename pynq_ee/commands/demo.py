@@ -30,7 +30,7 @@ from pynq_ee.exits import calibration
 from pynq_ee.inference import EarlyExitInference, Prediction
 from pynq_ee.trace import STAGES
 
-HELP = "classify the sample digits, print a table and draw the trade-off"
+HELP = "classify the sample digits, print a table, draw the trade-off and some of the digits"
 EXAMPLES = """\
   pynq-ee demo --device sim                  on the simulated board, with the compiled kernel
   pynq-ee demo                               on the board that this runs on
@@ -67,7 +67,8 @@ def run(args: argparse.Namespace) -> int:
 
         record["picture"] = args.picture
         try:
-            plots.tradeoff(scores, network.threshold, args.picture, title=f"{digits.source}, {prediction.device}")
+            title = f"{digits.source}, {prediction.device}"
+            plots.tradeoff(scores, network.threshold, args.picture, title=title, images=digits.images)
         except OSError as error:  # the table is worth having all the same
             record["picture"] = f"not written ({error}); name a file in a folder that you may write to: --picture"
             status = 1

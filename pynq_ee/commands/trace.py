@@ -77,14 +77,14 @@ def run(args: argparse.Namespace) -> int:
     if not args.no_picture:
         from pynq_ee.bench import plots
 
-        title = f"{facts['device']}: host measured, fabric {facts['fabric']}{_beside(modelled, args.pace)}"
+        title = f"{facts['device']}: host measured, fabric {facts['fabric_time']}{_beside(modelled, args.pace)}"
         plots.trace(trace, args.output, title=title, modelled=modelled)
         facts["picture"] = args.output
     if args.json:
         spans = [span._asdict() for span in trace.spans]
         print_json({**facts, "spans": spans})
     else:
-        print(table((key, value) for key, value in facts.items()))
+        print(table(_rows(facts)))
     return 0
 
 
@@ -133,23 +133,45 @@ def _facts(trace: Trace, network: EarlyExitInference, size: int, modelled: float
     gaps = [end - begin for begin, end in trace.gaps()]
     return {
         "device": str(network.device.name),
-        "batches": f"{len(batches)} of {size} images",
-        "fabric": "as the host sees it" if modelled is None else "in the simulation's wall time",
-        "fabric, a batch": f"{_milliseconds(np.mean([span.end - span.begin for span in batches]))}"
-        + _beside(modelled, pace),
-        "host, a batch": f"{_milliseconds(sum(host.values()))} (measured: "
-        + ", ".join(f"{stage} {_milliseconds(seconds)}" for stage, seconds in host.items())
-        + ")",
-        "host waits, a batch": f"{_milliseconds(waiting)} (measured, register accesses included)",
-        "fabric waits, a batch": f"{_milliseconds(np.mean(gaps))}, at most {_milliseconds(max(gaps))}",
-        "fabric busy": f"{percent(trace.busy_share())} from its first start to its last end",
+        "batches": len(batches),
+        "images_a_batch": size,
+        "fabric_time": "as the host sees it" if modelled is None else "in the simulation's wall time",
+        "pace": None if modelled is None else pace,
+        "modelled_seconds_a_batch": modelled,
+        "fabric_seconds_a_batch": float(np.mean([span.end - span.begin for span in batches])),
+        "host_seconds_a_batch": host,
+        "host_waits_seconds_a_batch": waiting,
+        "fabric_waits_seconds_a_batch": float(np.mean(gaps)),
+        "fabric_waits_seconds_at_most": float(max(gaps)),
+        "fabric_busy_share": trace.busy_share(),
     }
+
+
+def _rows(facts: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The facts in words."""
+    host = facts["host_seconds_a_batch"]
+    stages = ", ".join(f"{stage} {_milliseconds(seconds)}" for stage, seconds in host.items())
+    beside = _beside(facts["modelled_seconds_a_batch"], facts["pace"])
+    yield "device", facts["device"]
+    yield "batches", f"{facts['batches']} of {facts['images_a_batch']} images"
+    yield "fabric", facts["fabric_time"]
+    yield "fabric, a batch", f"{_milliseconds(facts['fabric_seconds_a_batch'])}{beside}"
+    yield "host, a batch", f"{_milliseconds(sum(host.values()))} (measured: {stages})"
+    waiting = _milliseconds(facts["host_waits_seconds_a_batch"])
+    yield "host waits, a batch", f"{waiting} (measured, register accesses included)"
+    gap, longest = (facts[f"fabric_waits_seconds_{which}"] for which in ("a_batch", "at_most"))
+    yield "fabric waits, a batch", f"{_milliseconds(gap)}, at most {_milliseconds(longest)}"
+    yield "fabric busy", f"{percent(facts['fabric_busy_share'])} from its first start to its last end"
+    if "picture" in facts:
+        yield "picture", facts["picture"]
 
 
 def _beside(modelled: float | None, pace: float) -> str:
     """The modelled time of a batch, to stand beside the simulation's."""
+    if modelled is None:
+        return ""
     stretched = "" if pace == 1 else f" x {pace:g}"
-    return "" if modelled is None else f" (modelled clocks{stretched}: {_milliseconds(modelled)} a batch)"
+    return f" (modelled clocks{stretched}: {_milliseconds(modelled)} a batch)"
 
 
 def _milliseconds(seconds: Any) -> str:

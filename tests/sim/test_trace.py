@@ -40,14 +40,19 @@ def test_the_command_draws_and_tells_the_share_of_the_fabric(
     assert cli.main(["trace", *options, "--pace", "1000", "--output", str(picture), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert picture.read_bytes().startswith(b"\x89PNG")
-    assert facts["batches"] == "5 of 16 images" and facts["fabric"] == "in the simulation's wall time"
+    assert (facts["batches"], facts["images_a_batch"]) == (5, 16)
+    assert facts["fabric_time"] == "in the simulation's wall time" and facts["pace"] == 1000
     model = weights.load(model_file)
     modelled = 1000 * dataflow.batch_clocks(model.spec, 16, True) / (1e6 * spec.DEFAULT_BOARD.clock_mhz)
-    assert facts["fabric, a batch"].endswith(f"(modelled clocks x 1000: {1e3 * modelled:.3f} ms a batch)")
+    assert facts["modelled_seconds_a_batch"] == pytest.approx(modelled) and 0 < facts["fabric_busy_share"] <= 1
+    assert facts["fabric_seconds_a_batch"] >= modelled
     fabric = [span for span in facts["spans"] if span["lane"] == "fabric"]
     assert len(fabric) == 5 and all(span["end"] - span["begin"] >= modelled for span in fabric)
     assert {span["batch"] for span in facts["spans"] if span["stage"] == "collect"} == set(range(5))
     assert not [thread for thread in threading.enumerate() if "fabric of" in thread.name]
+    assert cli.main(["trace", *options, "--pace", "1000", "--no-picture"]) == 0
+    said = capsys.readouterr().out
+    assert "5 of 16 images" in said and f"(modelled clocks x 1000: {1e3 * modelled:.3f} ms a batch)" in said
 
 
 def test_the_picture_tells_the_modelled_part_of_a_simulated_fabric_from_the_rest(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from populations import population
 from pynq_ee.bench import plots
 from pynq_ee.errors import ToolError
-from pynq_ee.exits import calibration
+from pynq_ee.exits import calibration, rule
 from pynq_ee.exits.costs import Costs
 
 PNG = b"\x89PNG"
@@ -28,6 +28,25 @@ def test_the_trade_off_is_drawn_and_the_same_figures_give_the_same_bytes(exits: 
     first, second = ((tmp_path / "new folder" / name).read_bytes() for name in ("one.png", "two.png"))
     assert first.startswith(PNG) and first == second
     assert len(list((tmp_path / "new folder").iterdir())) == 2  # nothing temporary is left
+
+
+def test_digits_beside_the_curve_are_of_the_kind_that_they_are_said_to_be(tmp_path: Path) -> None:
+    """Also where there are none, or fewer than a row takes."""
+    scores, thresholds = population(300, 3, seed=1), (0.1, 0.2)
+    taken = rule.exit_of(scores.entropy, thresholds) - 1
+    answers = scores.label[np.arange(300), taken]
+    early, late, wrong = plots.digits_of_each_kind(scores, thresholds).values()
+    assert all(0 < len(chosen) <= 8 for chosen in (early, late, wrong))
+    right = answers == scores.truth
+    assert all(taken[row] == 0 and right[row] and text == str(answers[row]) for row, text in early)
+    assert all(taken[row] > 0 and right[row] for row, _ in late)
+    assert all(not right[row] and text == f"{answers[row]} ({scores.truth[row]})" for row, text in wrong)
+    few = scores[np.flatnonzero(scores.right.all(1))[:3]]
+    assert [len(chosen) for chosen in plots.digits_of_each_kind(few, (np.inf, np.inf)).values()] == [3, 0, 0]
+    pytest.importorskip("matplotlib", reason=needs_matplotlib)
+    plots.tradeoff(scores, thresholds, tmp_path / "digits.png", images=np.zeros((300, 28, 28), np.uint8))
+    plots.tradeoff(few, thresholds, tmp_path / "few.png", images=np.zeros((3, 28, 28), np.uint8))
+    assert (tmp_path / "digits.png").read_bytes().startswith(PNG)
 
 
 @pytest.mark.parametrize("thresholds", [(0.0,), (np.inf,)])

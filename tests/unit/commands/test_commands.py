@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import models
 import pynq_ee
@@ -197,6 +198,45 @@ def test_classify_names_the_picture_that_cannot_be_read(
     assert cli.main(["classify", "--model", str(model_file), "--device", "sim-numpy", str(path)]) == 1
     error = capsys.readouterr().err
     assert message in error and str(path) in error and error.count("\n") == 1
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "blank.png"
+    Image.fromarray(np.eye(28, dtype=np.uint8) * 255).save(path)
+    return path
+
+
+def test_one_bad_file_does_not_lose_the_others_answers(
+    model_file: Path, picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("pynq", reason="the simulated board is a device of pynq, which is not installed")
+    options = ["classify", "--model", str(model_file), "--device", "sim-numpy", "--threshold", "0"]
+    assert cli.main([*options, str(picture), "missing.png", str(picture)]) == 1
+    captured = capsys.readouterr()
+    assert captured.out.count(str(picture)) == 2 and "missing.png" not in captured.out
+    assert captured.err == "pynq-ee classify: no such picture: missing.png\n"
+    assert "threshold: 0.000 nats" in captured.out and "that of the exit where the image left" in captured.out
+    assert cli.main([*options, "--json", "missing.png", str(picture)]) == 1
+    record = json.loads(capsys.readouterr().out)
+    assert [image["file"] for image in record["images"]] == [str(picture)]
+    assert record["failed"] == [{"file": "missing.png", "error": "no such picture: missing.png"}]
+    assert cli.main([*options, str(picture)]) == 0
+
+
+def test_a_dash_is_standard_input(model_file: Path, picture: Path) -> None:
+    pytest.importorskip("pynq", reason="the simulated board is a device of pynq, which is not installed")
+    command = [sys.executable, "-m", "pynq_ee.commands.cli", "classify", "--model", str(model_file)]
+    for content, status in ((picture.read_bytes(), 0), (b"no picture", 1)):
+        done = subprocess.run(
+            [*command, "--device", "sim-numpy", "-"],
+            input=content,
+            capture_output=True,
+            cwd=Path(pynq_ee.__file__).parents[1],
+        )
+        assert done.returncode == status, done.stderr
+        assert (b"\n-  " in done.stdout) == (status == 0)
+        assert (b"standard input is no picture" in done.stderr) == (status == 1)
 
 
 def test_the_command_is_installed_under_its_name() -> None:
