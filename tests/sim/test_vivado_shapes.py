@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import vivado_shapes
 from pynq.metadata.runtime_metadata_parser import RuntimeMetadataParser
 from pynqmetadata.frontends import Metadata
 
+import vivado_shapes
 from pynq_ee.driver import bitfiles, hardware_description
 from pynq_ee.errors import OverlayError
 from pynq_ee.network import spec
