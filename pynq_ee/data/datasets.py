@@ -19,10 +19,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import http.client
 import io
 import os
-import urllib.request
 import zlib
 from collections.abc import Callable
 from importlib import util
@@ -198,6 +196,10 @@ def _is_whole(folder: Path, name: str) -> bool:
 
 
 def _fetch(name: str, folder: Path, progress: Progress | None) -> None:
+    # A board that only classifies need not load an HTTP client, e-mail's parser and TLS.
+    import http.client
+    import urllib.request
+
     failures = []
     limit = FILES[name][0] + (1 << 16)  # gzip adds little to what it cannot pack
     for mirror in MIRRORS:

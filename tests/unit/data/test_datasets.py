@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -242,7 +243,7 @@ def network(small_mnist: tuple, monkeypatch: pytest.MonkeyPatch, tmp_path_factor
             raise answer
         return io.BytesIO(answer)
 
-    monkeypatch.setattr(datasets.urllib.request, "urlopen", urlopen)
+    monkeypatch.setattr(urllib.request, "urlopen", urlopen)
     monkeypatch.setenv("PYNQ_EE_CACHE", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.delenv("PYNQ_EE_MNIST")
     return {"answers": answers, "asked": asked}
