@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,10 @@ OTHER_BOARD = "zcu104"
 
 #: The time that the files of the tests' archives bear: 1 January 2026, UTC.
 EPOCH = 1767225600
+
+
+#: What a copy of the repository goes without.
+NOT_COPIED = (".*", "*.egg-info", "build", "dist", "__pycache__")
 
 
 class Distributions(NamedTuple):
@@ -65,6 +70,14 @@ class Environment(NamedTuple):
     def json(self, *command: str, **variables: str) -> dict:
         """What a command prints as JSON."""
         return json.loads(self.run(*command, "--json", **variables).stdout)
+
+
+def image() -> dict[str, str]:
+    """Name and version of what the image carries, as the Makefile says."""
+    text = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    listed = re.search(r"^IMAGE := (.+)$", text, re.MULTILINE)
+    assert listed
+    return {"pynq": "3.0.1", **dict(entry.split("==") for entry in listed.group(1).split())}
 
 
 def build(repository: Path, output: Path, **variables: str) -> Distributions:

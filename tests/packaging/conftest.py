@@ -14,19 +14,17 @@ from pathlib import Path
 
 import pytest
 
-from installations import OTHER_BOARD, ROOT, SYSTEM, Distributions, Environment, build
+from installations import NOT_COPIED, OTHER_BOARD, ROOT, SYSTEM, Distributions, Environment, build
 from pynq_ee.data.datasets import Digits
 from pynq_ee.network import spec, weights
 from pynq_ee.sim import SimulatedDevice
-
-_NOT_COPIED = (".*", "*.egg-info", "build", "dist", "__pycache__")
 
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the repository, with simulated boards' overlay files in it."""
     repository = tmp_path_factory.mktemp("copy") / "repository"
-    shutil.copytree(ROOT, repository, symlinks=True, ignore=shutil.ignore_patterns(*_NOT_COPIED))
+    shutil.copytree(ROOT, repository, symlinks=True, ignore=shutil.ignore_patterns(*NOT_COPIED))
     for board, folder in ((spec.DEFAULT_BOARD.name, "."), (OTHER_BOARD, OTHER_BOARD)):
         target = repository / "overlay" / folder
         target.mkdir(exist_ok=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
-import re
 import subprocess
 import sys
 import zipfile
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from installations import image
 
 pytestmark = pytest.mark.skipif(
     tuple(map(int, importlib.metadata.version("pip").split(".")[:2])) < (22, 2), reason="needs pip 22.2: its --dry-run"
@@ -27,14 +26,6 @@ PLATFORM = [
     *("--python-version", "3.10", "--implementation", "cp", "--abi", "cp310", "--abi", "abi3", "--abi", "none"),
     *("--platform", "linux_armv7l", "--platform", "manylinux2014_armv7l", "--platform", "manylinux_2_35_armv7l"),
 ]
-
-
-def image() -> dict[str, str]:
-    """Name and version of what the image carries, as the Makefile says."""
-    text = (ROOT / "Makefile").read_text().replace("\\\n", " ")
-    listed = re.search(r"^IMAGE := (.+)$", text, re.MULTILINE)
-    assert listed
-    return {"pynq": "3.0.1", **dict(entry.split("==") for entry in listed.group(1).split())}
 
 
 def requirements() -> list[str]:
