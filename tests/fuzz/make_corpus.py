@@ -115,7 +115,7 @@ def model_files() -> Files:
     yield "refused-truncated-in-its-directory", content[:-40]
     yield "refused-truncated-in-a-member", content[: len(content) // 3]
     yield "refused-wrong-type", archive_of(members | {bias: npy(np.zeros(10))})
-    yield "refused-not-finite", archive_of(members | {bias: npy(np.full(10, np.nan, np.float32))})
+    yield "refused-floats-for-integers", archive_of(members | {bias: npy(np.full(10, np.nan, np.float32))})
     yield "refused-object-array-to-unpickle", archive_of(members | {bias: npy(np.array([Payload()], object))})
     yield "refused-pickle-in-place-of-a-member", archive_of(members | {bias: pickle.dumps(Payload())})
     yield "refused-pickle-in-place-of-the-file", pickle.dumps(Payload())
@@ -145,7 +145,8 @@ def model_files() -> Files:
     yield "refused-absolute-path", archive_of(members | {"/etc/passwd.npy": members[bias]})
     yield "refused-packed-by-lzma", archive_of(members, zipfile.ZIP_LZMA)
     yield "refused-packed-by-bzip2", archive_of(members, zipfile.ZIP_BZIP2)
-    yield "refused-other-format", changed(format=2)
+    yield "refused-other-format", changed(format=3)
+    yield "refused-format-1-of-floats", changed(format=1)
     yield "refused-other-spec", changed(spec={"branch_channels": 1 << 40})
     yield "refused-other-build-id", changed(build_id="00000000")
     yield "refused-other-digest", changed(digest="0" * 64)
