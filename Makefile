@@ -123,12 +123,12 @@ dist: $(VENV)/.dist
 	$(BIN)/python -m twine check --strict dist/*
 	$(BIN)/check-wheel-contents dist/*.whl
 
-$(VENV)/.demo: $(SETUP) | $(VENV)/bin/python
+$(VENV)/.demo: $(SETUP) | $(VENV)/.checkout
 	@echo "Installing into $(VENV): a minute or two, once."
 	$(PIP) install --quiet --editable '.[demo]' '$(PYNQ)'
 	@touch $@
 
-$(VENV)/.test: $(SETUP) | $(VENV)/bin/python
+$(VENV)/.test: $(SETUP) | $(VENV)/.checkout
 	@echo "Installing into $(VENV), PyTorch among others: some minutes, once."
 	$(PIP) install --quiet --editable '.[dev]' '$(PYNQ)' '$(TORCH)'
 	@touch $@ $(VENV)/.demo
@@ -139,19 +139,19 @@ $(VENV)/.test: $(SETUP) | $(VENV)/bin/python
 	.venv-pynq301/bin/python -m pip --disable-pip-version-check install --quiet --editable '.[test]' 'pynq==3.0.1'
 	@touch $@
 
-$(VENV)/.matrix: $(SETUP) | $(VENV)/bin/python
+$(VENV)/.matrix: $(SETUP) | $(VENV)/.checkout
 	$(PIP) install --quiet --editable '.[matrix]' '$(PYNQ)'
 	@touch $@
 
-$(VENV)/.fuzz: $(SETUP) | $(VENV)/bin/python
+$(VENV)/.fuzz: $(SETUP) | $(VENV)/.checkout
 	$(PIP) install --quiet --editable '.[fuzz]' '$(PYNQ)'
 	@touch $@
 
-$(VENV)/.docs: $(SETUP) | $(VENV)/bin/python
+$(VENV)/.docs: $(SETUP) | $(VENV)/.checkout
 	$(PIP) install --quiet --editable '.[docs]' '$(PYNQ)'
 	@touch $@
 
-$(VENV)/.dist: $(SETUP) | $(VENV)/bin/python
+$(VENV)/.dist: $(SETUP) | $(VENV)/.checkout
 	$(PIP) install --quiet --editable '.[dist]' '$(PYNQ)'
 	@touch $@
 
@@ -161,6 +161,13 @@ $(VENV)/.dist: $(SETUP) | $(VENV)/bin/python
 	.venv-image/bin/python -m pip --disable-pip-version-check install --quiet $(IMAGE) pytest hypothesis build
 	.venv-image/bin/python -m pip --disable-pip-version-check install --quiet --no-build-isolation --no-deps \
 		pynq==3.0.1 'mlxtend<0.24'
+	@touch $@
+
+# Type checkers run no code, so an editable installation that is an import hook is nothing to them, and the --config-settings
+# that make it another one are unknown to pip 22.0. A path in a file is read by Python and by them.
+$(VENV)/.checkout: | $(VENV)/bin/python
+	@$(BIN)/python -c 'import pathlib, sysconfig; \
+	pathlib.Path(sysconfig.get_path("purelib"), "pynq_ee_checkout.pth").write_text(f"{pathlib.Path.cwd()}\n")'
 	@touch $@
 
 # Half of an environment, as where Debian's python3-venv is missing, would be taken for a whole one.
