@@ -101,6 +101,7 @@ def joules(costs: Costs, model: Model) -> Costs:
         0.0,
         "joules",
         f"modelled: {'; '.join(model.sources)}; seconds: {costs.source}",
+        costs.spread,
     )
 
 

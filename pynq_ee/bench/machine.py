@@ -29,6 +29,14 @@ def describe() -> dict[str, Any]:
     }
 
 
+def busy() -> str:
+    """A warning where others work on this machine too, by its load average of the last minute; else empty."""
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    if load <= 0.5 * cores:
+        return ""
+    return f"load average {load:.1f} on {cores} cores: others work here too, and the times will be too long"
+
+
 def processor() -> str:
     """Name of the processor, as the kernel has it."""
     try:

@@ -99,7 +99,7 @@ def _board(args: argparse.Namespace) -> Any:
         return None
     from pynq_ee.driver import bitfiles
 
-    return bitfiles.this_board()
+    return bitfiles.this_board("say --device model: the host is measured then, and the fabric modelled")
 
 
 def _progress(text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from pynq_ee.commands.common import (
@@ -103,13 +104,17 @@ def run(args: argparse.Namespace) -> int:
 
 def _costs(args, constraint, network, digits):  # type: ignore[no-untyped-def]
     """Costs that the constraint asks for; None where each software stage may count as one."""
-    from pynq_ee.bench import energy
+    from pynq_ee.bench import energy, machine
     from pynq_ee.exits import costs
 
-    if "max_mean_joules" in constraint:
+    joules = "max_mean_joules" in constraint
+    if not (joules or args.measure or "seconds" in map(_calibration.CONSTRAINTS.get, constraint)):
+        return None
+    if warning := machine.busy():
+        print(f"pynq-ee calibrate: {warning}", file=sys.stderr)
+    if joules:
         return energy.joules(costs.measure(network, digits.images), energy.model_for(bitfiles.board_of(network.device)))
-    seconds = args.measure or "seconds" in map(_calibration.CONSTRAINTS.get, constraint)
-    return costs.measure(network, digits.images) if seconds else None
+    return costs.measure(network, digits.images)
 
 
 def _rows(chosen: _calibration.Calibration, source: str, device: str) -> list[tuple[str, str]]:
@@ -127,6 +132,11 @@ def _rows(chosen: _calibration.Calibration, source: str, device: str) -> list[tu
         *((f"left at exit {n}", percent(share)) for n, share in enumerate(result.shares, start=1)),
         ("mean cost", f"{chosen.mean_cost:.4g} {chosen.costs.unit} an image ({chosen.costs.source})"),
     ]
+    if chosen.costs.unit != "stages":
+        low, high = chosen.costs.spread
+        rows.append(
+            ("spread of the cost", f"{100 * (low - 1):+.0f} % to {100 * (high - 1):+.0f} % over the repetitions")
+        )
     if chosen.costs.unit == "seconds":
         rows.append(("throughput", f"{1 / chosen.mean_cost:,.0f} images a second"))
     return rows

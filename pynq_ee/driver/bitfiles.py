@@ -29,15 +29,24 @@ _MANIFEST_LIMIT = 1 << 16
 _BUILD = "vivado -mode batch -source hw/build.tcl -tclargs --board"
 
 
-def this_board() -> Any:
+#: What else there is for a caller of :func:`this_board` that can use a simulated one.
+_SIMULATED = 'ask for the simulated one: EarlyExitInference(device="sim"), or --device sim'
+
+
+def this_board(otherwise: str = _SIMULATED) -> Any:
     """pynq's device of the board that this runs on.
+
+    Parameters
+    ----------
+    otherwise
+        What to do on a machine without a board, for the error.
 
     Raises
     ------
     DeviceError
-        No board, or pynq cannot use it; the message says how to ask for the simulated one.
+        No board, or pynq cannot use it.
     """
-    hint = 'on a machine without a board, ask for the simulated one: EarlyExitInference(device="sim"), or --device sim'
+    hint = f"on a machine without a board, {otherwise}"
     try:
         from pynq.pl_server.device import Device
     except ImportError as error:

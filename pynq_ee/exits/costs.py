@@ -34,6 +34,9 @@ class Costs:
         ``"seconds"``, ``"joules"``, or ``"stages"`` where nothing was measured and each stage counts as one.
     source
         Where the figures come from, with the word *measured* or *modelled*.
+    spread
+        Least and greatest of the repetitions' costs of an image that goes to the last exit, in parts of the median; (1,
+        1) where nothing was repeated.
 
     Raises
     ------
@@ -45,6 +48,7 @@ class Costs:
     overlapped: float = 0.0
     unit: Unit = "seconds"
     source: str = ""
+    spread: tuple[float, float] = (1.0, 1.0)
 
     def __post_init__(self) -> None:
         for cost in (*self.stages, self.overlapped):
@@ -101,4 +105,5 @@ def measure(network: Any, images: npt.NDArray[np.uint8], repetitions: int = 5) -
     up_to = [statistics.median(row[exit] for row in reached[1:]) for exit in range(exit_count)]
     stages = tuple(max(0.0, later - earlier) for earlier, later in zip([0.0, *up_to], up_to))
     source = f"host measured, fabric {'modelled' if simulated else 'measured'}"
-    return Costs(stages, statistics.median(fabric[1:]), "seconds", source)
+    whole = [row[-1] / up_to[-1] for row in reached[1:]]
+    return Costs(stages, statistics.median(fabric[1:]), "seconds", source, (min(whole), max(whole)))

@@ -70,9 +70,8 @@ def run(
         "energy": {"constants": energy.model_for().sources, "measured": energy.meter() is not None},
         "networks": {},
     }
-    load, cores = record["machine"]["load_average"][0], record["machine"]["cores"]
-    if load > 0.5 * cores:
-        progress(f"load average {load:.1f} on {cores} cores: others work here too, and the times will be too long")
+    if warning := machine.busy():
+        progress(warning)
     for model in models:
         record["networks"][model.network] = _network(model, digits, settings, extent, device, progress)
     return record

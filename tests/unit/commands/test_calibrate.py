@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +65,21 @@ def test_a_constraint_on_time_is_weighed_by_measured_costs(
     assert run("calibrate", "--model", str(model_file), *options, "--json") == 0
     costs = json.loads(capsys.readouterr().out)["costs"]
     assert costs["unit"] == "seconds" and "host measured, fabric modelled" in costs["source"]
+
+
+def test_the_spread_of_a_measured_cost_is_told_and_a_busy_machine_warned_of(
+    model_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    for load in (2.0, 2.1):
+        monkeypatch.setattr(os, "getloadavg", lambda load=load: (load, 0.0, 0.0))
+        assert run("calibrate", "--model", str(model_file), "--min-throughput", "1") == 0
+        printed = capsys.readouterr()
+        assert re.search(r"spread of the cost +[-+]\d+ % to [-+]\d+ % over the repetitions", printed.out)
+        assert ("load average 2.1 on 4 cores" in printed.err) == (load > 2)
+    assert run("calibrate", "--model", str(model_file)) == 0  # nothing is timed
+    printed = capsys.readouterr()
+    assert "spread of the cost" not in printed.out and "load average" not in printed.err
 
 
 def test_the_risk_controlled_mode_says_what_it_rests_on(model_file: Path, capsys: pytest.CaptureFixture) -> None:

@@ -34,6 +34,8 @@ def test_measured_costs_have_one_stage_an_exit_and_leave_the_threshold_alone(net
     assert found.stages[0] > 0 and found.stages[1] > 0
     assert found.overlapped == pytest.approx(clocks / 100e6 / len(noise))
     assert "fabric modelled" in found.source
+    low, high = found.spread
+    assert 0 < low <= 1 <= high and low + high == pytest.approx(2)  # of two repetitions the median is the mean
 
 
 def test_a_network_is_calibrated_under_a_rate_by_its_measured_costs(noise: np.ndarray) -> None:

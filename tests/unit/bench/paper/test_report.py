@@ -106,6 +106,20 @@ def test_a_file_that_is_no_record_is_refused(content: str, tmp_path: Path) -> No
         report.read(path)
 
 
+def test_without_a_board_the_benchmark_names_an_option_that_it_takes(
+    model_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    class NoDevice:
+        @property
+        def active_device(self) -> None:
+            raise RuntimeError("No Devices Found")
+
+    monkeypatch.setattr("pynq.pl_server.device.Device", NoDevice())
+    assert cli.main(["bench", "--models", str(model_file), "--device", "board"]) == 1
+    (advice,) = re.findall(r"--device \w+", capsys.readouterr().err)
+    assert cli.build_parser().parse_args(["bench", *advice.split()]).device == "model"
+
+
 @pytest.mark.parametrize(
     "options, message",
     [
