@@ -64,6 +64,8 @@ def markdown(record: Record, pictures: str | None, boards: Sequence[Record] = ()
         f"average at the start {machine['load_average'][0]:.2f}. Test images: {record['data']['test']}; thresholds "
         f"from: {record['data']['calibration']}.",
         _fabric_sentence(record),
+        "## In short",
+        *_summary(record),
         "## Accuracy",
         _markdown_table(*_accuracy(record)),
     ]
@@ -92,6 +94,31 @@ def _fabric_sentence(record: Record) -> str:
         "real board is not in it, and no machine has this host with that fabric. The speed-up is against the fastest "
         "all-software early-exit engine at the same batch and number of threads."
     )
+
+
+def _summary(record: Record) -> list[str]:
+    """What a reader in a hurry takes away, and what the columns of all tables mean."""
+    threads = record["settings"]["threads"][0]
+    rows, sentences = [], []
+    for network, measured in record["networks"].items():
+        found = measured["evaluation"]["calibrated"]
+        exits = found["exit_accuracy"]
+        sentences.append(
+            f"`{network}`: {100 * found['accuracy']:.2f} % right, where its last exit alone has "
+            f"{100 * exits[-1]:.2f} % and its first {100 * exits[0]:.2f} %; "
+            f"{100 * found['early_share']:.2f} % leave early."
+        )
+        rows += [[f"`{network}`", *row] for row in _tables.summary(measured["tables"], threads)]
+    return [
+        "\n".join(f"- {sentence}" for sentence in sentences),
+        f"The fastest of each side, {'one thread' if threads == 1 else f'{threads} threads'}:",
+        _markdown_table(("network", *_tables.SUMMARY_HEADER), rows),
+        "*us an image* is the median over the batches of all repetitions: what the usual batch takes, divided by its "
+        "images. *images/s* is all images of a repetition over all of its time, the median of the repetitions: what "
+        "comes out in the end, slow batches included. So the one is not the other's reciprocal; in batches of one they "
+        "differ most, because the usual image leaves early and the few others take much longer. A *speed-up* is a "
+        "ratio of images/s. Two figures in a cell are without and with early exits.",
+    ]
 
 
 def _accuracy(record: Record) -> tuple[Sequence[str], list[list[str]]]:

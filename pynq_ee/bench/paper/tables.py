@@ -114,6 +114,22 @@ def table_3(tables: Record) -> tuple[Sequence[str], list[list[str]]]:
     return header, rows
 
 
+SUMMARY_HEADER = ("batch", "way", "engine", "us an image", "images/s", "speed-up")
+
+
+def summary(tables: Record, threads: int) -> list[list[str]]:
+    """For each batch the fastest early-exit software, and the fastest way through the fabric of each stream width."""
+    widths = sorted({row["pixels_per_beat"] for row in tables["rows"] if "pixels_per_beat" in row})
+    rows = []
+    for batch in sorted({row["batch"] for row in tables["rows"]}):
+        software = compare.best(tables["rows"], "with", batch, threads)
+        fabric = [compare.best(tables["rows"], "fabric", batch, threads, pixels_per_beat=each) for each in widths]
+        for row in filter(None, [software, *fabric]):
+            micros, rate = _micros(row["seconds_an_image"]), f"{row['images_a_second']:,.0f}"
+            rows.append([str(batch), WAYS[row["way"]], _engine(row), micros, rate, _ratio(row, software)])
+    return rows
+
+
 def _engine(row: Record) -> str:
     width = f", {row['pixels_per_beat']} px" if "pixels_per_beat" in row else ""
     return f"{row['engine']}{width}"

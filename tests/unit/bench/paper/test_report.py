@@ -65,6 +65,7 @@ def test_the_report_has_every_section_and_its_pictures(results: Path, tmp_path: 
     text = (tmp_path / "results.md").read_text()
     for heading in (
         "# Results",
+        "## In short",
         "## Accuracy",
         "### Table 1: without and with early exits, in software",
         "### Robustness",
@@ -85,6 +86,21 @@ def test_the_reports_tables_are_rectangular(results: Path, tmp_path: Path) -> No
     assert len(tables) >= 5
     for table in tables:
         assert len({line.count("|") for line in table.splitlines()}) == 1
+
+
+def test_the_summary_stands_first_and_is_of_a_screens_length(results: Path) -> None:
+    text = report.markdown(report.read(results), None)
+    begin, end = text.index("## In short"), text.index("## Accuracy")
+    assert text[:begin].count("\n## ") == 0
+    summary = text[begin:end]
+    assert len(re.findall(r"^\| `lenet5-2exit` \|", summary, re.MULTILINE)) == 6  # two batches, software and two widths
+    assert len(summary.split()) < 400
+    assert "reciprocal" in summary
+
+
+def test_the_committed_report_is_of_the_committed_record() -> None:
+    docs = Path(__file__).resolve().parents[4] / "docs"
+    assert report.markdown(report.read(docs / "results.json"), "results") == (docs / "results.md").read_text()
 
 
 def test_the_same_record_gives_the_same_report(results: Path) -> None:
