@@ -95,7 +95,10 @@ def figures(model: Model, estimates: Iterable[Mapping[str, Any]] = ()) -> list[F
 
 
 def markdown(rows: list[Figures]) -> str:
-    """The figures as a Markdown table, each column with where it comes from."""
+    """The figures as a Markdown table, each column with where it comes from; parts of equal figures share a row."""
+    parts: dict[Figures, list[str]] = {}
+    for row in rows:
+        parts.setdefault(replace(row, part=""), []).append(row.part)
     lines = [
         "| part | pixels a beat | target clock | one image | latency | batch of "
         f"{BATCH} | clocks an image | images a second | resources |",
@@ -103,10 +106,10 @@ def markdown(rows: list[Figures]) -> str:
         "| | | *chosen* | *modelled* | *modelled* | *modelled* | *modelled* | *modelled* | |",
     ]
     lines += [
-        f"| {row.part} | {row.pixels_per_beat} | {row.clock_mhz:g} MHz | {row.clocks_one} clocks "
+        f"| {', '.join(names)} | {row.pixels_per_beat} | {row.clock_mhz:g} MHz | {row.clocks_one} clocks "
         f"| {row.latency_micros:.2f} us | {row.clocks_batch} clocks | {row.steady_clocks:.2f} "
         f"| {row.images_per_second:,.0f} | {row.resources} |"
-        for row in rows
+        for row, names in parts.items()
     ]
     return "\n".join(lines)
 
