@@ -17,7 +17,7 @@ from pynq_ee.network import weights
 HELP = "measure software against fabric, energy, robustness and the risk bound"
 EXAMPLES = """\
   pynq-ee bench --quick                           less than a minute, the fabric modelled
-  pynq-ee bench --output results.json             everything, for pynq-ee report
+  pynq-ee bench --output results.json             everything, for pynq-ee report; some minutes
   pynq-ee bench --device board --output z2.json   on this board, nothing modelled but energy without a sensor
   pynq-ee bench --driver                          only what the driver costs the host, an image
   pynq-ee bench --models lenet5-2exit --batches 1,256 --threads 1 --repetitions 9"""

@@ -84,7 +84,7 @@ def _estimate(args: argparse.Namespace) -> int:
     rows: list[dict[str, Any]] = []
     if args.output and args.output.with_suffix(".json").exists():
         rows = estimate.read(args.output.with_suffix(".json"))["rows"]
-    for name, model in (progress := tqdm(circuits, unit="circuit")):
+    for name, model in (progress := tqdm(circuits, unit="circuit", disable=None)):
         progress.set_postfix_str(f"{name}, {model.spec.pixels_per_beat} pixels a beat")
         rows = estimate.with_row(rows, estimate.measure(model, name, digits))
         if args.output:  # after every circuit: what took minutes is not lost

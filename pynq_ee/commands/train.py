@@ -17,13 +17,13 @@ from pynq_ee.network import spec
 
 HELP = "train a network, quantization-aware"
 EXAMPLES = """\
-  pynq-ee train --output two.pt                                     the two-exit network, the defaults
+  pynq-ee train --output two.pt                                     the two-exit network, the defaults; an hour or two
   pynq-ee train --output two.pt --resume                            go on after an interruption
   pynq-ee train --network lenet5-3exit --first-exit two.pt --output three.pt
                                                                     three exits on the same circuit
   pynq-ee train --branch-weight-bits 4 --branch-channels 8 --output wide.pt
   pynq-ee train --download --output two.pt                          pynq-ee download first
-  pynq-ee train --sample --epochs 5 --output try.pt                 no MNIST: a quick try on the sample digits
+  pynq-ee train --sample --epochs 5 --output try.pt                 no MNIST: a try on the sample digits, a minute
 
 then: pynq-ee export two.pt --output two.npz --generated hw/generated"""
 

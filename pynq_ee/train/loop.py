@@ -183,7 +183,9 @@ def train(
 
     images = torch.from_numpy(training.images.copy())[:, None]
     labels = torch.from_numpy(training.labels.copy())
-    with tqdm(total=settings.epochs * steps, initial=epoch * steps, unit="batch", dynamic_ncols=True) as bar:
+    # Only a terminal redraws a line: in a notebook or a log the line of each epoch is the progress.
+    total_steps = settings.epochs * steps
+    with tqdm(total=total_steps, initial=epoch * steps, unit="batch", dynamic_ncols=True, disable=None) as bar:
         while epoch < settings.epochs:
             network.train()
             total = 0.0

@@ -78,6 +78,15 @@ def same_state(one: EarlyExitNetwork, other: EarlyExitNetwork) -> bool:
     return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
 
 
+def test_without_a_terminal_the_lines_of_the_epochs_are_all_the_progress(
+    digits: Digits, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    train(quick(epochs=2), digits, digits, tmp_path / "network.pt")
+    printed = capsys.readouterr()
+    assert [line.split()[:2] for line in printed.out.splitlines()] == [["epoch", "1"], ["epoch", "2"]]
+    assert "batch" not in printed.err
+
+
 # The float network is the integer one ---------------------------------------------------------------------------------
 
 
