@@ -21,7 +21,8 @@ from pynq_ee.errors import (
     whole_number,
 )
 
-FAMILY = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, Exception)]
+RAISED = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, Exception)]
+FAMILY = [kind for kind in RAISED if not issubclass(kind, Warning)]
 
 
 @pytest.mark.parametrize("kind", FAMILY, ids=lambda kind: kind.__name__)
@@ -29,6 +30,11 @@ def test_every_error_is_of_the_family_documented_and_public(kind: type) -> None:
     assert issubclass(kind, PynqEEError)
     assert kind.__doc__ and kind.__name__ in pynq_ee.__all__
     assert getattr(pynq_ee, kind.__name__) is kind
+
+
+def test_what_is_only_told_is_a_warning_to_filter_by_its_name() -> None:
+    assert [kind for kind in RAISED if kind not in FAMILY] == [pynq_ee.InputWarning]
+    assert issubclass(pynq_ee.InputWarning, UserWarning) and "InputWarning" in pynq_ee.__all__
 
 
 def test_errors_are_the_builtin_kinds_that_they_are() -> None:

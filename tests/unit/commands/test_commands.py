@@ -111,7 +111,7 @@ def test_export_writes_the_headers_of_a_model(
     assert cli.main(["export", str(model_file), "--generated", str(folder)]) == 0
     build_id = f"{models.random_model().build_id:08x}"
     assert build_id in capsys.readouterr().out
-    assert {path.suffix for path in folder.iterdir()} == {".h", ".tcl"}
+    assert {path.suffix for path in folder.iterdir()} == {".h", ".json", ".tcl"}
     assert any(build_id in path.read_text().lower() for path in folder.iterdir())
 
 
