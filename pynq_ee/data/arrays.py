@@ -1,19 +1,19 @@
 """What the axes of an array mean. H and W are rows and columns, N counts images.
 
-===========================  ===============================================================
-shape                        taken as
-===========================  ===============================================================
-(H, W)                       one image
-(H, W, 1)                    one grey image
-(H, W, 2)                    one grey image and its opacity
-(H, W, 3)                    one image in colours
-(H, W, 4)                    one image in colours and its opacity
-(N, H, W)                    N grey images, for any other last axis
-(N, H, W, 1), .. (N, H, W, 4)  N images as above (OpenCV, Pillow, Keras)
-(N, 1, H, W), .. (N, 4, H, W)  N images, their channels before the rows (PyTorch)
-(784,), (N, 784)             refused: flattened; ``reshape(-1, 28, 28)``
-any other                    refused
-===========================  ===============================================================
+==============================  ===============================================================
+shape                           taken as
+==============================  ===============================================================
+(H, W)                          one image
+(H, W, 1)                       one grey image
+(H, W, 2)                       one grey image and its opacity
+(H, W, 3)                       one image in colours
+(H, W, 4)                       one image in colours and its opacity
+(N, H, W)                       N grey images, for any other last axis
+(N, H, W, 1), .. (N, H, W, 4)   N images as above (OpenCV, Pillow, Keras)
+(N, 1, H, W), .. (N, 4, H, W)   N images, their channels before the rows (PyTorch)
+(784,), (N, 784)                refused: flattened; ``reshape(-1, 28, 28)``
+any other                       refused
+==============================  ===============================================================
 
 Without ``fit``, H and W must be 28. Channels are red, green, blue; blue first, as OpenCV has it, changes no more than
 the weights of a colour.
