@@ -48,6 +48,13 @@ NATIVE = Extension(
     language="c++",
     optional=True,
 )
+NATIVE_RESULTS = Extension(
+    "pynq_ee.driver._native_results",
+    ["pynq_ee/driver/native_results.cpp"],
+    extra_compile_args=NATIVE_FLAGS,
+    language="c++",
+    optional=True,
+)
 # The published wheel has none, and is the same for every machine: PYNQ_EE_PURE=1, which `make dist` sets.
 PURE = os.environ.get("PYNQ_EE_PURE", "0") not in ("", "0")
 
@@ -135,7 +142,7 @@ setup(
         "pynq_ee.overlay_files": OVERLAY,
         "pynq_ee.notebook_files": NOTEBOOKS,
     },
-    ext_modules=[] if PURE else [NATIVE],
+    ext_modules=[] if PURE else [NATIVE, NATIVE_RESULTS],
     # pynq 4.0 dropped the PYNQ-Z1 and Z2, whose images carry 3.0.1 to 3.1: both lines work. pycparser 3 broke 3.0.1.
     # NumPy and Pillow from those of these images on: pynq checks every requirement when it delivers notebooks.
     install_requires=["pynq>=3.0.1,<5", "numpy>=1.21,<2", "pillow>=9.0.1", "pycparser<3"],

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from pynq_ee import exits
-from pynq_ee.driver.slots import RECORD
+from pynq_ee.driver.results import RECORD
 from pynq_ee.network import spec, weights
 
 # Text stays text, so that it can be searched and compared; the same drawing gives the same bytes.
@@ -136,8 +136,8 @@ def stream() -> Figure:
     axes.text(0.1, 1.75, "a batch of two images on the wire", fontsize=9)
     rows = (
         (1.2, "images in", [(f"image {n}: {default.image_beats} beats", 3.3) for n in (0, 1)]),
-        (0.6, "results out", [part for n in (0, 1) for part in (
-            (f"features {n}: {default.feature_beats}", 2.3), (f"record {n}: {default.result_beats}", 1.0))]),
+        (0.6, "results out", [(f"record 0: {default.result_beats}", 1.0), (f"record 1: {default.result_beats}", 1.0),
+                              (f"features 1: {default.feature_beats}", 2.3)]),
     )  # fmt: skip
     for y, name, parts in rows:
         x = left
@@ -148,8 +148,8 @@ def stream() -> Figure:
         axes.add_patch(Rectangle((x - 0.08, y), 0.08, 0.32, facecolor=INK))
         axes.text(0.1, y + 0.16, name, fontsize=8, va="center")
     note = (
-        "black: the one beat with TLAST. Without features (mode 0), the results are the records alone, "
-        f"{default.output_bytes(True)} against {default.output_bytes(False)} bytes an image."
+        "black: the one beat with TLAST. Features follow the record of an image that may stay, as its flags say: "
+        f"{default.output_bytes(True)} bytes, else {default.output_bytes(False)}."
     )
     axes.text(left, 0.2, note, fontsize=7.5)
     return figure
@@ -193,9 +193,8 @@ def way() -> Figure:
         (f"{design.image_beats} beats", "driver/dma.py", PLAIN),
         ("first exit", "hw/hls", FABRIC),
         (
-            f"{design.output_bytes(True)} bytes: {design.feature_beats * design.beat_bytes}\n"
-            f"of features, {spec.RESULT_BYTES}\nof the record",
-            "driver/slots.py",
+            f"{spec.RESULT_BYTES} bytes of\nthe record, {design.feature_block_bytes} of\nfeatures if needed",
+            "driver/results.py",
             PLAIN,
         ),
         ("entropy,\nthreshold", "exits/rule.py", HOST),

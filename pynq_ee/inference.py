@@ -25,10 +25,11 @@ from pynq_ee.driver import bitfiles
 from pynq_ee.driver.accelerator import Accelerator
 from pynq_ee.driver.pipeline import Pipeline, Turns
 from pynq_ee.driver.requirements import check_numpy
-from pynq_ee.driver.slots import Results
+from pynq_ee.driver.results import Results
 from pynq_ee.errors import DeviceError, InputError, whole_number
 from pynq_ee.exits.calibration import Calibration, calibrate
 from pynq_ee.exits.governor import Held, hold
+from pynq_ee.exits.margin import feature_margin
 from pynq_ee.network import fabric, weights
 from pynq_ee.network.spec import CLASSES
 from pynq_ee.network.weights import Model
@@ -64,9 +65,8 @@ class EarlyExitInference:
     bitfile
         The overlay's ``.bit``. None: the one that belongs to the device.
     features
-        The fabric returns the trunk's features with each result, so that the software exits need not compute the
-        first convolution again. Without, results are 25 times smaller, and the undecided images' features are
-        computed on the host.
+        The fabric returns the trunk's features of every image that may stay, so that the software exits need not
+        compute the first convolution again. Without, the undecided images' features are computed on the host.
     images_per_transfer
         Images in one DMA transfer, at most; two transfers' buffers are allocated. None: up to 1024, halved until the
         contiguous memory that there is holds them.
@@ -74,6 +74,10 @@ class EarlyExitInference:
         Longest time for one transfer, beyond what the rate rule gives it.
     retries
         How often a failed transfer is sent again before its error is raised.
+    verify
+        What checksums are compared: ``results`` (of the results, as sent and as read), ``all`` (of the images too, as
+        given and as the fabric got them), or ``none``. What differs is sent again. See the reliability page for what
+        each costs and notices.
 
     Raises
     ------
@@ -118,6 +122,7 @@ class EarlyExitInference:
         images_per_transfer: int | None = None,
         deadline_seconds: float = 2.0,
         retries: int = 1,
+        verify: str = "results",
     ) -> None:
         self.model = model if isinstance(model, Model) else weights.load(model)
         self.threshold = self.model.thresholds if threshold is None else threshold
@@ -143,6 +148,7 @@ class EarlyExitInference:
                 images_per_transfer=images_per_transfer,
                 deadline_seconds=deadline_seconds,
                 retries=retries,
+                verify=verify,
                 clock_mhz=bitfiles.manifest(overlay).get("clock_mhz", board.clock_mhz),
             )
         except BaseException:
@@ -159,6 +165,8 @@ class EarlyExitInference:
     @threshold.setter
     def threshold(self, value: float | Iterable[float]) -> None:
         self._threshold = exits.check_thresholds(value, self.model.exits)
+        # Goes with the next batch; what stays of one before it, and was sent without features, has them computed here.
+        self._margin = feature_margin(self._threshold[0], 2.0 ** self.model.logit_exponents[0])
 
     @property
     def accelerator(self) -> Accelerator:
@@ -383,7 +391,7 @@ class EarlyExitInference:
         def use(number: int, chunk: npt.NDArray[np.uint8], results: Results) -> Prediction:
             return self._decide(number, chunk, results, watch)
 
-        return Pipeline(self._accelerator, self._turns, use, watch)
+        return Pipeline(self._accelerator, self._turns, use, watch, lambda: self._margin)
 
     def _decide(self, number: int, chunk: npt.NDArray[np.uint8], results: Results, watch: Stopwatch) -> Prediction:
         """Apply the exit policy to one chunk, computing each software exit only for what reaches it."""
@@ -422,9 +430,15 @@ class EarlyExitInference:
         self, results: Results, chunk: npt.NDArray[np.uint8], rows: npt.NDArray[np.intp]
     ) -> npt.NDArray[np.uint8]:
         """Features of some images of a chunk: those that the fabric returned, else computed here."""
-        if results.features is None:
+        sent = results.has_features()[rows]
+        if not sent.any():
             return fabric.trunk(chunk[rows], self.model)
-        packed = results.features[rows]
+        packed = results.features(rows[sent], self.model.spec)
+        if len(packed) < len(rows):  # the threshold has been lowered since the batch was sent
+            every = np.empty((len(rows), packed.shape[1]), np.uint8)
+            every[sent] = packed
+            every[~sent] = fabric.pack_features(fabric.trunk(chunk[rows[~sent]], self.model))
+            packed = every
         return packed if self._takes_packed else fabric.unpack_features(packed, self.model)
 
 

@@ -55,12 +55,12 @@ def _board(model: Model, before: Callable[[int, int], Any]) -> SimulatedDevice:
     def make(model: Model) -> Kernel:
         compute, batches = numpy_kernel(model), 0
 
-        def run(beats: Any, last: Any, images: int, mode: int) -> Any:
+        def run(beats: Any, last: Any, images: int, mode: int, margin: int) -> Any:
             nonlocal batches
             if images:
                 batches += 1
                 before(batches, images)
-            return compute(beats, last, images, mode)
+            return compute(beats, last, images, mode, margin)
 
         return run
 

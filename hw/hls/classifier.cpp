@@ -2,7 +2,7 @@
 //
 // A token holds the C activations of one position. It is kept for PHASES clocks, each of which adds it to the
 // accumulators of a few of the classes. The finished record leaves word by word during the next image's first
-// clocks, so that no clock writes more than one word.
+// clocks, so that no clock writes more than one word. Its flags say whether the image's features follow it.
 //
 // Each clock reads the weights of PHASE_CLASSES classes. A memory has two ports, so each of these classes has a ROM of
 // its own: the rate then rests on no partition of an array, which is sure only where the array is local.
@@ -33,6 +33,21 @@ static_assert(spec::RESULT_BEATS * WORD_FIELDS == RECORD_FIELDS, "the record is 
 static_assert(spec::RESULT_BEATS < IMAGE_STEPS, "a record must leave before the next one is ready");
 static_assert(spec::SEQUENCE_BITS == spec::LOGIT_BITS, "the record has equal fields");
 
+// Whether the logits are so close that the image may have to stay in the network: its features are sent then.
+bool may_stay(const uint16_t (&logits)[PHASES * PHASE_CLASSES], uint16_t feature_margin) {
+  VITIS(HLS inline)
+  int32_t largest = LOGIT_MIN, second = LOGIT_MIN;
+two_largest:
+  for (int index = 0; index < spec::CLASSES; ++index) {
+    VITIS(HLS unroll)
+    const int32_t logit = int16_t(logits[index]);
+    const int32_t lesser = logit < largest ? logit : largest;
+    second = maximum(second, lesser);
+    largest = maximum(largest, logit);
+  }
+  return feature_margin == spec::FEATURES_ALWAYS || largest - second < int32_t(feature_margin);
+}
+
 using Accumulator = ap_int<spec::CLASSIFIER_ACCUMULATOR_BITS>;
 
 // Products of one position's activations with one class's weights, summed.
@@ -52,8 +67,10 @@ product_channels:
 
 }  // namespace
 
-void classifier(hls::stream<Token>& pooled, hls::stream<Word>& records, uint32_t num_images) {
+void classifier(hls::stream<Token>& pooled, hls::stream<Word>& records, uint32_t num_images, uint32_t mode,
+                uint16_t feature_margin) {
   VITIS(HLS inline off)
+  const bool with_features = (mode & spec::MODE_FEATURES) != 0;
   // Both rotate by PHASE_CLASSES a clock, so that a class is found at the same place in its phase.
   Accumulator accumulators[PHASES * PHASE_CLASSES];
   VITIS(HLS array_partition variable=accumulators complete)
@@ -71,6 +88,7 @@ each_step:
     VITIS(HLS pipeline II=1 style=stp)
     const int image_step = batch.step;
     if (image_step == 0) {
+      const uint16_t flags = with_features && may_stay(logits, feature_margin) ? spec::RESULT_FEATURES : 0;
     pack_words:
       for (int word = 0; word < spec::RESULT_BEATS; ++word) {
         VITIS(HLS unroll)
@@ -79,7 +97,7 @@ each_step:
         for (int place = 0; place < WORD_FIELDS; ++place) {
           VITIS(HLS unroll)
           const int index = word * WORD_FIELDS + place;
-          const uint16_t value = index < spec::CLASSES ? logits[index] : index == spec::CLASSES ? sequence : 0;
+          const uint16_t value = index < spec::CLASSES ? logits[index] : index == spec::CLASSES ? sequence : flags;
           record[word] |= Word(value) << (place * spec::LOGIT_BITS);
         }
       }

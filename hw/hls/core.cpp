@@ -4,7 +4,7 @@
 #include "processes.h"
 
 void first_exit_core(hls::stream<spec::Word>& words, hls::stream<spec::Word>& merged, uint32_t num_images,
-                     uint32_t mode) {
+                     uint32_t mode, uint16_t feature_margin) {
   VITIS(HLS inline off)
   VITIS(HLS dataflow)
   hls::stream<fabric::Token> tokens;
@@ -18,14 +18,14 @@ void first_exit_core(hls::stream<spec::Word>& words, hls::stream<spec::Word>& me
   VITIS(HLS bind_storage variable=pooled type=fifo impl=srl)
   hls::stream<fabric::Word> features;
   VITIS(HLS stream variable=features depth=FIRST_EXIT_DEPTH_FEATURES)
-  VITIS(HLS bind_storage variable=features type=fifo impl=srl)
+  VITIS(HLS bind_storage variable=features type=fifo impl=bram)
   hls::stream<fabric::Word> records;
   VITIS(HLS stream variable=records depth=FIRST_EXIT_DEPTH_RECORDS)
   VITIS(HLS bind_storage variable=records type=fifo impl=srl)
 
   fabric::trunk(words, tokens, feature_tokens, num_images, mode);
   fabric::branch(tokens, pooled, num_images);
-  fabric::classifier(pooled, records, num_images);
+  fabric::classifier(pooled, records, num_images, mode, feature_margin);
   fabric::pack_features(feature_tokens, features, num_images, mode);
   fabric::merge(features, records, merged, num_images, mode);
 }

@@ -15,6 +15,7 @@ using Beat = ap_axiu<spec::BEAT_BITS, 0, 0, 0>;
 
 // One batch. Registers and streams are described in pynq_ee/network/spec.py; num_images = 0 only publishes the identity.
 void first_exit(hls::stream<Beat>& images, hls::stream<Beat>& results, uint32_t num_images, uint32_t mode,
-                uint32_t& magic, uint32_t& version, uint32_t& build_id, uint32_t& images_done, uint32_t& error_flags);
+                uint16_t feature_margin, uint32_t& magic, uint32_t& version, uint32_t& build_id, uint32_t& images_done,
+                uint32_t& error_flags, uint32_t& images_crc, uint32_t& results_crc);
 
 #endif  // FIRST_EXIT_H

@@ -1,4 +1,4 @@
-// Features to beats, and the order of the output: for each image [features,] result record.
+// Features to beats, and the order of the output: for each image its result record, and its features if they follow it.
 
 #include "pragmas.h"
 #include "processes.h"
@@ -63,23 +63,28 @@ each_step:
   }
 }
 
+// All features are taken, and those that are not needed dropped, a beat a clock: an image's output takes as long either
+// way, and less than its input.
 void merge(hls::stream<Word>& features, hls::stream<Word>& records, hls::stream<Word>& merged, uint32_t num_images,
            uint32_t mode) {
   VITIS(HLS inline off)
   const bool with_features = (mode & spec::MODE_FEATURES) != 0;
   const ap_uint<8> feature_beats = with_features ? spec::FEATURE_BEATS : 0;
-  const ap_uint<8> image_beats = feature_beats + spec::RESULT_BEATS;
+  const ap_uint<8> image_steps = spec::RESULT_BEATS + feature_beats;
+  bool follow = false;
 
 each_beat:
-  for (BatchPosition batch; !batch.is(num_images, 0); batch.advance(image_beats)) {
+  for (BatchPosition batch; !batch.is(num_images, 0); batch.advance(image_steps)) {
     VITIS(HLS pipeline II=1 style=stp)
+    const bool of_record = batch.step < spec::RESULT_BEATS;
     Word word;
-    if (batch.step < feature_beats) {
-      word = features.read();
-    } else {
+    if (of_record) {
       word = records.read();
+    } else {
+      word = features.read();
     }
-    merged.write(word);
+    if (batch.step == spec::RESULT_BEATS - 1) follow = features_follow(word);
+    if (of_record || follow) merged.write(word);
   }
 }
 

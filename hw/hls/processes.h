@@ -5,9 +5,11 @@
 //
 // A process is one loop without an end of its own but the count of images. Behind its last input it goes on for as
 // many iterations as its results lag behind its input, without reading, so the images of a batch follow each other
-// without a gap. No bound and no branch depends on a pixel.
+// without a gap. No bound depends on a pixel, and one thing alone does that is read or written: whether the features
+// that merge takes go on to the output. An image's iterations are the same either way.
 //
 // Every FIFO between them is bound to shift registers: left to itself, HLS takes block RAM for those above 1024 bits.
+// Only the features, which wait for their record, have a block RAM.
 
 #ifndef FIRST_EXIT_PROCESSES_H
 #define FIRST_EXIT_PROCESSES_H
@@ -26,6 +28,8 @@ using Word = spec::Word;
 
 // A token of trunk or branch: activations, position-major, the first one in the lowest bits.
 using Token = uint64_t;
+
+constexpr int FLAGS_BITS = 16;  // the highest of a record's last word
 
 constexpr int MOST_IMAGE_STEPS = 256;  // of an image, that a BatchPosition counts
 static_assert(spec::IMAGE_BEATS <= MOST_IMAGE_STEPS, "an image's iterations must fit their count");
@@ -63,10 +67,17 @@ struct BatchPosition {
   }
 };
 
+// Whether the features of an image follow its record, of which this is the last word.
+inline bool features_follow(Word record_end) {
+  VITIS(HLS inline)
+  return (uint32_t(record_end >> (spec::BEAT_BITS - FLAGS_BITS)) & spec::RESULT_FEATURES) != 0;
+}
+
 void trunk(hls::stream<Word>& words, hls::stream<Token>& tokens, hls::stream<Token>& feature_tokens,
            uint32_t num_images, uint32_t mode);
 void branch(hls::stream<Token>& tokens, hls::stream<Token>& pooled, uint32_t num_images);
-void classifier(hls::stream<Token>& pooled, hls::stream<Word>& records, uint32_t num_images);
+void classifier(hls::stream<Token>& pooled, hls::stream<Word>& records, uint32_t num_images, uint32_t mode,
+                uint16_t feature_margin);
 void pack_features(hls::stream<Token>& feature_tokens, hls::stream<Word>& features, uint32_t num_images,
                    uint32_t mode);
 void merge(hls::stream<Word>& features, hls::stream<Word>& records, hls::stream<Word>& merged, uint32_t num_images,
@@ -74,8 +85,9 @@ void merge(hls::stream<Word>& features, hls::stream<Word>& records, hls::stream<
 
 }  // namespace fabric
 
-// All of the above: num_images images in, and for each [features,] result record out.
+// All of the above: num_images images in, and for each its result record out, and its features behind it if they may be
+// needed.
 void first_exit_core(hls::stream<spec::Word>& words, hls::stream<spec::Word>& merged, uint32_t num_images,
-                     uint32_t mode);
+                     uint32_t mode, uint16_t feature_margin);
 
 #endif  // FIRST_EXIT_PROCESSES_H

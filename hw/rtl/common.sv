@@ -30,6 +30,37 @@ module fifo #(parameter WIDTH = 1, parameter DEPTH = 16) (
   end
 endmodule
 
+// The same in a block RAM, whose words come a clock later: the first one waits in a register of its own.
+module block_fifo #(parameter WIDTH = 1, parameter DEPTH = 512) (
+    input wire clock, input wire reset,
+    input wire reserve, output wire room,
+    input wire write, input wire [WIDTH-1:0] written,
+    input wire read, output reg [WIDTH-1:0] first, output reg filled);
+  localparam BITS = $clog2(DEPTH);
+
+  (* ram_style = "block" *) reg [WIDTH-1:0] memory [0:DEPTH-1];
+  reg [BITS-1:0] head, tail;
+  reg [BITS:0] stored, reserved;  // stored: in the memory alone
+
+  wire fetch = stored != 0 && (!filled || read);
+  assign room = !reserved[BITS];
+
+  always @(posedge clock) begin
+    if (write) memory[tail] <= written;
+    if (fetch) first <= memory[head];
+    if (reset) begin
+      {head, tail, stored, reserved} <= 0;
+      filled <= 1'b0;
+    end else begin
+      if (write) tail <= tail + 1'b1;
+      if (fetch) head <= head + 1'b1;
+      if (write != fetch) stored <= write ? stored + 1'b1 : stored - 1'b1;
+      if (reserve != read) reserved <= reserve ? reserved + 1'b1 : reserved - 1'b1;
+      filled <= fetch || (filled && !read);
+    end
+  end
+endmodule
+
 // Counts the steps of a batch: IMAGE_STEPS for each image, then LAG that bring out what the process still holds.
 module steps #(parameter IMAGE_STEPS = 1, parameter LAG = 0) (
     input wire clock, input wire reset, input wire start, input wire [31:0] num_images, input wire step,

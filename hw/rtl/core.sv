@@ -1,7 +1,7 @@
 // The processes of the first exit, wired as in hls/core.cpp. `start` begins a batch; `done` is high between batches.
 module first_exit_core (
     input wire clock, input wire reset, input wire start, output wire done,
-    input wire [31:0] num_images, input wire [31:0] mode,
+    input wire [31:0] num_images, input wire [31:0] mode, input wire [spec::LOGIT_BITS-1:0] feature_margin,
     input wire [spec::BEAT_BITS-1:0] words_data, input wire words_valid, output wire words_ready,
     output wire [spec::BEAT_BITS-1:0] merged_data, output wire merged_valid, input wire merged_ready);
   // What the specification asks for, behind what may be on its way in the pipeline that writes.
@@ -45,7 +45,7 @@ module first_exit_core (
       .write(branch_writes), .written(branch_position),
       .read(position_valid && position_ready), .first(position), .filled(position_valid));
 
-  wire classifier_reserves, classifier_writes, records_room, logits_valid, logits_ready;
+  wire classifier_reserves, classifier_writes, records_room, logits_valid, record_ready;
   wire [spec::CLASSES*spec::LOGIT_BITS-1:0] classifier_logits, logits;
   classifier classifier (
       .clock(clock), .reset(reset), .start(start), .num_images(num_images),
@@ -55,7 +55,19 @@ module first_exit_core (
   fifo #(.WIDTH(spec::CLASSES * spec::LOGIT_BITS), .DEPTH(RECORD_FIFO)) records (
       .clock(clock), .reset(reset), .reserve(classifier_reserves), .room(records_room),
       .write(classifier_writes), .written(classifier_logits),
-      .read(logits_valid && logits_ready), .first(logits), .filled(logits_valid));
+      .read(record_ready), .first(logits), .filled(logits_valid));
+
+  // Some clocks behind the logits of the same image, and with room whenever these have.
+  wire near_writes, written_near, near, near_valid;
+  reg [spec::LOGIT_BITS-1:0] margin_of_batch;
+  always @(posedge clock) if (start) margin_of_batch <= feature_margin;
+  may_stay may_stay (
+      .clock(clock), .reset(reset), .feature_margin(margin_of_batch),
+      .logits(classifier_logits), .logits_valid(classifier_writes), .near(written_near), .near_valid(near_writes));
+  fifo #(.WIDTH(1), .DEPTH(RECORD_FIFO)) nearness (
+      .clock(clock), .reset(reset), .reserve(classifier_reserves), .room(),
+      .write(near_writes), .written(written_near),
+      .read(record_ready), .first(near), .filled(near_valid));
 
   wire pack_writes, features_room, feature_valid, feature_ready;
   wire [spec::BEAT_BITS-1:0] packed_beat, feature;
@@ -63,7 +75,7 @@ module first_exit_core (
       .clock(clock), .reset(reset), .start(start), .num_images(num_feature_images),
       .token(feature_token), .token_valid(feature_token_valid), .token_ready(feature_token_ready),
       .room(features_room), .writes(pack_writes), .beat(packed_beat));
-  fifo #(.WIDTH(spec::BEAT_BITS), .DEPTH(FEATURE_FIFO)) features (
+  block_fifo #(.WIDTH(spec::BEAT_BITS), .DEPTH(FEATURE_FIFO)) features (
       .clock(clock), .reset(reset), .reserve(pack_writes), .room(features_room),
       .write(pack_writes), .written(packed_beat),
       .read(feature_valid && feature_ready), .first(feature), .filled(feature_valid));
@@ -71,6 +83,6 @@ module first_exit_core (
   merge merge (
       .clock(clock), .reset(reset), .start(start), .num_images(num_images), .with_features(with_features),
       .feature(feature), .feature_valid(feature_valid), .feature_ready(feature_ready),
-      .logits(logits), .logits_valid(logits_valid), .logits_ready(logits_ready),
+      .logits(logits), .near(near), .record_valid(logits_valid && near_valid), .record_ready(record_ready),
       .merged(merged_data), .merged_valid(merged_valid), .merged_ready(merged_ready), .done(done));
 endmodule

@@ -145,8 +145,9 @@ class Bringup:
             accelerator.start(slot)
             results = accelerator.finish(slot)
             self._same(start, "logits", results.logits, logits[rows])
-            if results.features is not None:
-                self._same(start, "features", results.features, fabric.pack_features(features[rows]))
+            if accelerator.features:
+                found = results.features(np.arange(slot.count), network.model.spec)
+                self._same(start, "features", found, fabric.pack_features(features[rows]))
 
     def _same(self, start: int, what: str, found: npt.NDArray[Any], due: npt.NDArray[Any]) -> None:
         wrong = (found != due).any(axis=1)

@@ -33,7 +33,8 @@ import numpy.typing as npt
 from pynq_ee.driver import slots as _slots
 from pynq_ee.driver.circuit import Circuit
 from pynq_ee.driver.interrupts import Completion
-from pynq_ee.driver.slots import Results, Slot
+from pynq_ee.driver.results import Results, possible_length
+from pynq_ee.driver.slots import Slot
 from pynq_ee.errors import DeadlineError, InputError, PynqEEError, TransferError, whole_number
 from pynq_ee.network import spec as _spec
 from pynq_ee.network.weights import Model
@@ -46,6 +47,10 @@ _ERROR_FLAGS = {
     _spec.ERROR_SHORT_BATCH: "the images ended early",
     _spec.ERROR_LONG_BATCH: "more images came than were announced",
 }
+
+
+#: What is compared of the checksums, from the least to the most.
+VERIFY = ("none", "results", "all")
 
 
 def _finite(name: str, value: Any) -> float:
@@ -79,7 +84,7 @@ class Accelerator:
     bitfile
         The overlay, a ``.bit`` beside its ``.hwh``; see :func:`pynq_ee.driver.bitfiles.find`.
     features
-        Ask the fabric for the trunk's features of every image.
+        Ask the fabric for the trunk's features of images that may stay, by the margin that each batch is filled with.
     images_per_transfer
         Images in one batch, at most; two batches of buffers are allocated. None: up to 1024, as the contiguous memory
         allows.
@@ -87,6 +92,9 @@ class Accelerator:
         Longest time that one batch may take; the time that the rate rule gives it is added.
     retries
         How often a failed batch is sent again before its error is raised.
+    verify
+        ``results``: compare the checksum of the results, as the kernel sent them, with that of what is read. ``all``:
+        that of the images too, as they were given and as the kernel got them. ``none``: neither.
     clock_mhz
         Clock that the bitstream was built for. The fabric is set to it, or to the next that the processor makes;
         ``Accelerator.clock_mhz`` is what it became.
@@ -109,6 +117,7 @@ class Accelerator:
         images_per_transfer: int | None = None,
         deadline_seconds: float = 2.0,
         retries: int = 1,
+        verify: str = "results",
         clock_mhz: float = _spec.DEFAULT_BOARD.clock_mhz,
     ) -> None:
         self.model = model
@@ -117,6 +126,9 @@ class Accelerator:
         self.features = features
         self.deadline_seconds = _finite("deadline_seconds", deadline_seconds)
         self.retries = whole_number("retries", retries, least=0)
+        if verify not in VERIFY:
+            raise InputError(f"verify is {verify!r}; there are {', '.join(VERIFY)}")
+        self.verify = verify
         self.counters = Counters()
         self.slots: list[Slot] = []
         self._running: Slot | None = None
@@ -171,10 +183,11 @@ class Accelerator:
 
     # One batch --------------------------------------------------------------------------------------------------
 
-    def fill(self, images: npt.NDArray[np.uint8]) -> Slot:
+    def fill(self, images: npt.NDArray[np.uint8], margin: int = _spec.FEATURES_ALWAYS) -> Slot:
         """Copy images (n, 28, 28), uint8, 1 to a slot's capacity of them, into the slot that is not in the fabric.
 
-        What was read from that slot before is overwritten.
+        What was read from that slot before is overwritten. ``margin`` is the register ``feature_margin`` of the batch,
+        0 to 65535: the features of an image are returned if its two largest logits differ by less.
 
         Raises
         ------
@@ -185,7 +198,7 @@ class Accelerator:
         """
         self.check_loaded()
         slot = next(each for each in self.slots if each is not self._running)
-        slot.fill(images)
+        slot.fill(images, margin, checksum=self.verify == "all")
         return slot
 
     def start(self, slot: Slot) -> None:
@@ -207,7 +220,7 @@ class Accelerator:
         self._running = slot
         try:
             self._dma.receive.transfer(slot.results)
-            self._circuit.start_kernel(slot.count)
+            self._circuit.start_kernel(slot.count, slot.margin if self.features else None)
             self._dma.send.transfer(slot.images)
         except BaseException:
             self._recover_under_way()
@@ -310,9 +323,12 @@ class Accelerator:
         """Whether the results are there and the kernel is done; an error where they will not come."""
         status = self._dma.receive.status()
         if status.complete and not status.error:
-            received, expected = self._dma.receive.transferred(), slot.results.nbytes
-            if received != expected:
-                raise self._failure(slot, "receiving results", f"{received} bytes came, {expected} are due")
+            slot.received = self._dma.receive.transferred()
+            if not possible_length(self.spec, slot.count, self.features, slot.received):
+                due = f"{slot.count * _spec.RESULT_BYTES} are due"
+                if self.features:
+                    due += f", and {self.spec.feature_block_bytes} for each image whose features follow"
+                raise self._failure(slot, "receiving results", f"{slot.received} bytes came, {due}")
             if self._circuit.kernel_ended():
                 return True
         for stage, channel in (("receiving results", self._dma.receive), ("sending images", self._dma.send)):
@@ -327,11 +343,16 @@ class Accelerator:
         return False
 
     def _check_input(self, slot: Slot) -> None:
-        """See what the kernel says of the images that it got."""
+        """See what the kernel says of the images that it got, and of the results that it sent."""
         if errors := self._circuit.read("error_flags"):
             named = [text for bit, text in _ERROR_FLAGS.items() if errors & bit]
             reported = f"the kernel reports error_flags 0x{errors:x} ({', '.join(named) or 'unknown'})"
             raise self._failure(slot, "sending images", reported)
+        if self.verify != "none":
+            slot.results_crc = self._circuit.read("results_crc")
+        if slot.images_crc is not None and (taken := self._circuit.read("images_crc")) != slot.images_crc:
+            what = f"the kernel took images of images_crc 0x{taken:08x}, 0x{slot.images_crc:08x} was sent"
+            raise self._failure(slot, "sending images", what)
 
     def _failure(self, slot: Slot, stage: str, what: str, kind: type[TransferError] = TransferError) -> TransferError:
         """The error of a batch that is in the fabric, with what DMA and kernel tell of it."""

@@ -139,6 +139,12 @@ def build_id_of(bitfile: Path) -> int | None:
     return build_id if user_id is None else user_id
 
 
+def _interface_of(bitfile: Path) -> int | None:
+    """The version of the interface that the manifest beside a ``.bit`` says; None where it says none."""
+    version = manifest(bitfile).get("interface_version")
+    return version if isinstance(version, int) else None
+
+
 def check(bitfile: str | Path, board: Board, build_id: int | None = None) -> Path:
     """Check an overlay's files before anything is programmed.
 
@@ -154,7 +160,8 @@ def check(bitfile: str | Path, board: Board, build_id: int | None = None) -> Pat
     Raises
     ------
     IdentityError
-        A .bit of another model, see :func:`build_id_of`. One that tells none is judged when it is loaded.
+        A .bit of another version of the interface, as its manifest says, or of another model, see
+        :func:`build_id_of`. One that tells none is judged when it is loaded.
     OverlayError
         A missing or damaged .bit or .hwh; files of two builds; another part than the board's; no DMA, no kernel, or a
         DMA whose length register is too short.
@@ -170,6 +177,11 @@ def check(bitfile: str | Path, board: Board, build_id: int | None = None) -> Pat
     header = bit_header.read(bit)
     if not _is_part(header.part, board):
         raise OverlayError(f"{bit} is for the part {header.part}; {board.name} has a {board.part}. Run {build}")
+    if (interface := _interface_of(bit)) not in (None, spec.INTERFACE_VERSION):
+        raise IdentityError(
+            f"{bit} speaks version {interface} of the interface, this driver version {spec.INTERFACE_VERSION}: their "
+            f"registers and streams differ. Rebuild it: `pynq-ee export`, then {build}"
+        )
     found = build_id_of(bit)
     if None not in (build_id, found) and build_id != found:
         raise IdentityError(

@@ -44,7 +44,7 @@ class Circuit:
     bitfile
         The overlay, a ``.bit`` beside its ``.hwh``.
     features
-        Ask the kernel for the trunk's features of every image.
+        Ask the kernel for the trunk's features of images that may stay.
     clock_mhz
         Clock that the bitstream was built for.
 
@@ -72,6 +72,7 @@ class Circuit:
         self._model = model
         self._device = device
         self._mode = _spec.MODE_FEATURES if features else 0
+        self._margin: int | None = None  # as it was written last
         self._built_for_mhz = clock_mhz
         _log.debug("reading the description beside %s", bitfile)
         self._overlay = open_overlay(bitfile, device)
@@ -209,8 +210,11 @@ class Circuit:
         """Whether the kernel's last run is over."""
         return bool(self.read("CTRL") & (_spec.CTRL_DONE | _spec.CTRL_IDLE))
 
-    def start_kernel(self, images: int) -> None:
-        """Start a run of the kernel."""
+    def start_kernel(self, images: int, margin: int | None = None) -> None:
+        """Start a run of the kernel, with another ``feature_margin`` if one is given and it is another one."""
+        if margin is not None and margin != self._margin:
+            self.write("feature_margin", margin)
+            self._margin = margin
         self.write("num_images", images)
         self.write("CTRL", _spec.CTRL_START)
 
@@ -229,6 +233,7 @@ class Circuit:
         self.dma.reset()
         self.check_identity()
         self.write("mode", self._mode)
+        self._margin = None  # whatever it is now
 
     @property
     def held(self) -> bool:

@@ -28,8 +28,10 @@ import numpy.typing as npt
 
 from pynq_ee.driver.accelerator import Accelerator
 from pynq_ee.driver.interrupts import POLL_SECONDS
-from pynq_ee.driver.slots import Results, Slot
+from pynq_ee.driver.results import Results
+from pynq_ee.driver.slots import Slot
 from pynq_ee.errors import PynqEEError
+from pynq_ee.network.spec import FEATURES_ALWAYS
 from pynq_ee.trace import IN_FLIGHT, Stopwatch
 
 Chunk = npt.NDArray[np.uint8]
@@ -114,15 +116,23 @@ class Pipeline(Generic[Outcome]):
         returns what is yielded, never None; what it keeps of the features must be a copy.
     watch
         Takes the time of each stage.
+    margin
+        Gives the register ``feature_margin`` of the next batch. None: features of every image.
     """
 
     def __init__(
-        self, accelerator: Accelerator, turns: Turns, use: Callable[[int, Chunk, Results], Outcome], watch: Stopwatch
+        self,
+        accelerator: Accelerator,
+        turns: Turns,
+        use: Callable[[int, Chunk, Results], Outcome],
+        watch: Stopwatch,
+        margin: Callable[[], int] | None = None,
     ) -> None:
         self._accelerator = accelerator
         self._turns = turns
         self._use = use
         self._watch = watch
+        self._margin = margin or (lambda: FEATURES_ALWAYS)
         self._ahead: _Sent | None = None  # in the fabric, or complete
         self._kept: Results | PynqEEError | None = None  # what became of it, where another caller saw to that
 
@@ -186,7 +196,7 @@ class Pipeline(Generic[Outcome]):
         if chunk is None:
             return None
         with self._watch.stage("input", number):
-            return _Sent(number, chunk, self._accelerator.fill(chunk))
+            return _Sent(number, chunk, self._accelerator.fill(chunk, self._margin()))
 
     def _ready(self, filled: _Sent | None) -> bool:
         """Whether the batch ahead is complete, or there is none; if so, the filled one has been started."""
@@ -220,7 +230,6 @@ class Pipeline(Generic[Outcome]):
             return
         try:
             self._accelerator.check_loaded()
-            logits, features = self._accelerator.finish(self._ahead.slot)
-            self._kept = Results(logits, None if features is None else features.copy())
+            self._kept = self._accelerator.finish(self._ahead.slot).kept()
         except PynqEEError as error:  # raised where its owner comes back
             self._kept = error

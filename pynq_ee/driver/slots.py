@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import zlib
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from pynq_ee.driver import results
+from pynq_ee.driver.results import Results
 from pynq_ee.errors import DeviceError, InputError, TransferError, whole_number
 from pynq_ee.network import spec as _spec
 from pynq_ee.network.spec import Spec
-
-#: The result record of one image, as the circuit writes it.
-RECORD = np.dtype([("logits", "<i2", _spec.CLASSES), ("sequence", "<u2"), ("flags", "<u2")])
 
 #: Batches in flight: one in the fabric, one with the host.
 SLOTS = 2
 
 #: Images in a transfer where nothing else is asked for and the memory holds them. Beyond it nothing gets faster.
 IMAGES_PER_TRANSFER = 1024
-
-#: The last word of each record of a batch without fault: the sequence number, and flags of zero above it.
-_TAILS = np.arange(_spec.SEQUENCE_MODULUS, dtype=np.uint32)
-
-
-class Results(NamedTuple):
-    """What the fabric returned for one batch.
-
-    ``logits`` (n, 10) int16 is a copy. ``features`` (n, 588) uint8, or None, is a *view* into the slot's buffer,
-    valid until the slot is filled again.
-    """
-
-    logits: npt.NDArray[np.int16]
-    features: npt.NDArray[np.uint8] | None
 
 
 class Slot:
@@ -54,7 +40,14 @@ class Slot:
     count : int
         Images of the batch.
     images, results
-        pynq buffers of the batch, (count, 784) and (count, bytes an image).
+        pynq buffers of the batch, (count, 784), and (bytes,), as many as there may be at most.
+    margin : int
+        Register ``feature_margin`` of the batch.
+    images_crc, results_crc : int or None
+        Checksums to compare with: of the images as they were given, and of the results as the kernel sent them. None:
+        they are not compared.
+    received : int
+        Bytes of results that came.
     failures : int
         How often this batch has failed.
     started, completed : float
@@ -66,61 +59,83 @@ class Slot:
         self.count = 0
         self.failures = 0
         self.started = self.completed = 0.0
-        self._feature_bytes = spec.feature_bytes if features else 0
+        self.margin = _spec.FEATURES_ALWAYS
+        self.images_crc: int | None = None
+        self.results_crc: int | None = None
+        self.received = 0
+        self._spec = spec
+        self._image_bytes = spec.output_bytes(features)
         self._remote = device.has_capability("REMOTE")
         # Not cacheable, as pynq allocates unless it is told, every access of the host would be one to the DRAM.
         self._images: Any = device.allocate((capacity, _spec.IMAGE_PIXELS), np.uint8, cacheable=True)
-        self._results: Any = device.allocate((capacity, spec.output_bytes(features)), np.uint8, cacheable=True)
+        self._results: Any = device.allocate((capacity * self._image_bytes,), np.uint8, cacheable=True)
         self.images: Any = None
         self.results: Any = None
         self._image_rows: Any = None
-        self._result_rows: Any = None
+        self._result_bytes: Any = None
+        self._results_address = 0
 
-    def fill(self, images: npt.NDArray[np.uint8]) -> None:
-        """Copy images (n, 28, 28), uint8, 1 to capacity of them, into the slot, so that the DMA sees them."""
+    def fill(self, images: npt.NDArray[np.uint8], margin: int = _spec.FEATURES_ALWAYS, checksum: bool = False) -> None:
+        """Copy images (n, 28, 28), uint8, 1 to capacity of them, into the slot, so that the DMA sees them.
+
+        Parameters
+        ----------
+        images
+            The images.
+        margin
+            Register ``feature_margin`` of the batch, 0 to 65535.
+        checksum
+            Compute the images' checksum.
+        """
         if not 1 <= len(images) <= self.capacity:
             raise InputError(f"{len(images)} images for a slot that holds 1 to {self.capacity}")
         if len(images) != self.count:  # a view of a pynq buffer looks up its physical address, which takes its time
             self.count = len(images)
-            self.images, self.results = self._images[: self.count], self._results[: self.count]
-            self._image_rows, self._result_rows = np.asarray(self.images), np.asarray(self.results)
+            self.images, self.results = self._images[: self.count], self._results[: self.count * self._image_bytes]
+            self._image_rows, self._result_bytes = np.asarray(self.images), np.asarray(self.results)
+            self._results_address = self._result_bytes.ctypes.data
         self.failures = 0
+        self.margin = margin
+        self.results_crc = None
+        self.images_crc = zlib.crc32(np.ascontiguousarray(images).data) if checksum else None
         self._image_rows[:] = images.reshape(self.count, _spec.IMAGE_PIXELS)
         self.images.flush()
 
     def read(self) -> Results:
-        """The results of the batch, after a check of each record.
+        """The results of the batch, after a check of its checksum, where there is one, and of each record.
 
         Raises
         ------
         TransferError
             Records that are not those of this batch.
         """
-        # A buffer of pynq's remote device fetches all that it holds, for which a view of some of it has no room.
-        (self._results if self._remote else self.results).invalidate()
-        rows = self._result_rows
-        records = rows[:, -RECORD.itemsize :].copy()
-        wrong = records.view(np.uint32)[:, -1] != _TAILS[: self.count]
-        if wrong.any():
-            first = int(np.argmax(wrong))
-            record = records.view(RECORD)[first, 0]
-            del rows  # a traceback that is kept must not keep the buffer
-            what = f"carries flags 0x{record['flags']:x}, 0 is due"
-            if record["sequence"] != first:
-                found = record["sequence"]
-                what = f"came back with sequence number {found}: a result was lost, repeated or not written"
+        self._invalidate(self.received)
+        stream = self._result_bytes[: self.received]
+        if self.results_crc is not None and (found := zlib.crc32(stream.data)) != self.results_crc:
+            del stream  # a traceback that is kept must not keep the buffer
             raise TransferError(
-                f"checking results: image {first} {what} ({self.count} images)",
+                f"checking results: what was read has the checksum 0x{found:08x}, what the kernel sent has "
+                f"results_crc 0x{self.results_crc:08x} ({self.count} images, {self.received} bytes): a bit was "
+                "flipped, or the cache not invalidated",
                 stage="checking results",
-                images_done=first,
-                bytes_moved=self.results.nbytes,
+                bytes_moved=self.received,
             )
-        logits = records.view(np.int16)[:, : _spec.CLASSES]
-        return Results(logits, rows[:, : self._feature_bytes] if self._feature_bytes else None)
+        try:
+            return results.parse(stream, self.count, self._spec)
+        except TransferError as error:
+            raise error.with_traceback(None) from None  # as above
+
+    def _invalidate(self, nbytes: int) -> None:
+        """Let the host see the first ``nbytes`` of the results, which are all that the DMA wrote."""
+        buffer = self.results
+        if self._remote:  # fetches all that a buffer holds, for which a view of some of it has no room
+            self._results.invalidate()
+        elif not buffer.coherent:
+            buffer.device.invalidate(buffer.bo, buffer.offset, self._results_address, nbytes)
 
     def release(self) -> None:
         """Drop the buffers; pynq frees them with their last reference."""
-        self._images = self._results = self.images = self.results = self._image_rows = self._result_rows = None
+        self._images = self._results = self.images = self.results = self._image_rows = self._result_bytes = None
 
 
 def allocate(spec: Spec, device: Any, features: bool, largest: int, images: int | None) -> list[Slot]:

@@ -30,7 +30,7 @@ DIGESTS = "digests.json"
 #: A word of the classifier's ROMs holds one class's weights of one position, a nibble for each channel.
 _NIBBLE_BITS = 4
 
-#: Words in a line of a ROM.
+#: Words in a line of an array.
 _LINE_WORDS = 5
 
 
@@ -117,6 +117,9 @@ def _spec_lines(model: Model) -> Iterator[str]:
         yield f"// {title}"
         yield from (f"constexpr int {name} = {value};" for name, value in constants.items())
         yield ""
+    yield "// What each bit of a beat brings into a checksum (crc_columns in pynq_ee/network/spec.py)"
+    yield from _words("uint32_t", "CRC_COLUMN", _spec.crc_columns(model.spec.beat_bits), 8)
+    yield ""
     yield "}  // namespace spec"
 
 
@@ -133,6 +136,8 @@ def _bits(model: Model) -> dict[str, dict[str, int]]:
             "ERROR_SHORT_BATCH": _spec.ERROR_SHORT_BATCH,
             "ERROR_LONG_BATCH": _spec.ERROR_LONG_BATCH,
             "RESULT_TRUNCATED": _spec.RESULT_TRUNCATED,
+            "RESULT_FEATURES": _spec.RESULT_FEATURES,
+            "FEATURES_ALWAYS": _spec.FEATURES_ALWAYS,
         },
     }
 
@@ -193,7 +198,7 @@ def _weights_lines(model: Model) -> Iterator[str]:
     yield "// channel, lowest bits first; bias by class; one shift. Class: phase * classes of a phase + index"
     yield f"constexpr int CLASSIFIER_PHASE_CLASSES = {bias.shape[1]};"
     for index, words in enumerate(rows.T):
-        yield from _rom(f"CLASSIFIER_WEIGHT_{index}", words)
+        yield from _words("uint64_t", f"CLASSIFIER_WEIGHT_{index}", words, 16)
     yield from _array("int32_t", "CLASSIFIER_BIAS", bias.ravel())
     yield f"constexpr int CLASSIFIER_SHIFT = {int(model.fabric['classifier'].shift[0])};"
     yield ""
@@ -251,10 +256,10 @@ def _rows(values: npt.NDArray[np.integer], indent: str) -> Iterator[str]:
             yield indent + "},"
 
 
-def _rom(name: str, values: npt.NDArray[np.uint64]) -> Iterator[str]:
-    """Lines of a constexpr array of words."""
-    words = [f"0x{int(value):016x}" for value in values]
-    yield f"constexpr uint64_t {name}[{len(words)}] = {{"
+def _words(kind: str, name: str, values: Iterable[int], digits: int) -> Iterator[str]:
+    """Lines of a constexpr array of words, in as many hexadecimal digits."""
+    words = [f"0x{int(value):0{digits}x}" for value in values]
+    yield f"constexpr {kind} {name}[{len(words)}] = {{"
     for start in range(0, len(words), _LINE_WORDS):
         yield "  " + ", ".join(words[start : start + _LINE_WORDS]) + ","
     yield "};"

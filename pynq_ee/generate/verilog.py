@@ -50,6 +50,8 @@ def _reference_constants(model: Model) -> dict[str, int | str]:
         "TOKEN_BITS": _spec.TOKEN_POSITIONS * spec.trunk.out_channels * _spec.ACTIVATION_BITS,
         "POSITION_BITS": spec.branch_channels * _spec.ACTIVATION_BITS,
         "MODE_FEATURES_BIT": _spec.MODE_FEATURES.bit_length() - 1,
+        "RESULT_FEATURES": _spec.RESULT_FEATURES,
+        "FEATURES_ALWAYS": _spec.FEATURES_ALWAYS,
         "CLASSIFIER_PHASE_CLASSES": phase_classes,
         "CLASSIFIER_ROW_BITS": phase_classes * spec.branch_channels * spec.classifier_weight_bits,
         "CLASSIFIER_SHIFT": int(weights.shift[0]),

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pynq_ee.network import layers, quantize
-from pynq_ee.network.spec import ACTIVATION_MAX
+from pynq_ee.network.spec import ACTIVATION_MAX, CLASSES, FEATURES_ALWAYS
 from pynq_ee.network.weights import Model
 
 
@@ -46,6 +46,28 @@ def branch(features: npt.NDArray[np.uint8], model: Model) -> npt.NDArray[np.int1
     inputs = positions_first.reshape(len(pooled), model.spec.classifier.in_channels)
     weights = model.fabric["classifier"]
     return quantize.to_logit(layers.connect(inputs, weights), weights.shift)
+
+
+def features_follow(logits: npt.NDArray[np.int16], feature_margin: int) -> npt.NDArray[np.bool_]:
+    """Which images' features follow their records, where features are asked for.
+
+    Parameters
+    ----------
+    logits
+        int16 array (N, 10).
+    feature_margin
+        0 to 65535: the features follow where the largest logit less the second largest is below it.
+        :data:`~pynq_ee.network.spec.FEATURES_ALWAYS`: everywhere.
+
+    Returns
+    -------
+    bool array (N,).
+    """
+    second, largest = np.partition(logits.astype(np.int32), CLASSES - 2, axis=1)[:, -2:].T
+    follow: npt.NDArray[np.bool_] = largest - second < feature_margin
+    if feature_margin == FEATURES_ALWAYS:
+        follow[:] = True
+    return follow
 
 
 def pack_features(features: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

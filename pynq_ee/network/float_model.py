@@ -90,7 +90,7 @@ def load(path: str | os.PathLike[str]) -> FloatModel | None:
         )
         values = [network, asdict(spec), model.feature_exponent, model.logit_exponent]
         digest = weights.content_digest(values, arrays, layout)
-        weights.check_digests(header, weights.build_id(spec, model.fabric), digest)
+        weights.check_digests(header, spec, model.fabric, digest)
         return model
 
 

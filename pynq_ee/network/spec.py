@@ -182,12 +182,17 @@ class Spec:
         """Beats of the result record of one image."""
         return RESULT_BYTES // self.beat_bytes
 
+    @property
+    def feature_block_bytes(self) -> int:
+        """Bytes of the features of one image in the result stream: whole beats (588 of 32 bit, 592 of 64 bit)."""
+        return self.feature_beats * self.beat_bytes
+
     def output_beats(self, features: bool) -> int:
-        """Beats that one image gives back: [features,] result record."""
-        return (self.feature_beats if features else 0) + self.result_beats
+        """Beats that one image gives back: its result record, and its features behind it if they follow."""
+        return self.result_beats + (self.feature_beats if features else 0)
 
     def output_bytes(self, features: bool) -> int:
-        """Bytes that one image gives back: [features,] result record."""
+        """Bytes that one image gives back: its result record, and its features behind it if they follow."""
         return self.output_beats(features) * self.beat_bytes
 
     # Dataflow ---------------------------------------------------------------------------------------------------
@@ -212,11 +217,14 @@ class Spec:
         """Clocks that the classifier spends on a token, so that an image takes it ``image_beats`` clocks."""
         return self.image_beats // self.branch_tokens
 
-    def canonical(self) -> dict[str, int]:
-        """Every number that changes the circuit, for the digest of a build and for the generated files."""
+    def canonical(self, interface_version: int | None = None) -> dict[str, int]:
+        """Every number that changes the circuit, for the digest of a build and for the generated files.
+
+        ``interface_version`` is that of an earlier interface, by which a model file written then is known.
+        """
         return {
             **asdict(self),
-            "interface_version": INTERFACE_VERSION,
+            "interface_version": INTERFACE_VERSION if interface_version is None else interface_version,
             "activation_bits": ACTIVATION_BITS,
             "logit_bits": LOGIT_BITS,
         }
@@ -234,43 +242,90 @@ SEQUENCE_MODULUS = 1 << 16
 #: Bits of the flags in a result record.
 RESULT_TRUNCATED = 1 << 0
 """The image was cut short by an early TLAST; the missing pixels were taken as zeros."""
+RESULT_FEATURES = 1 << 1
+"""The image's features follow its record."""
+
+#: Whether an image's features follow its record, where ``mode`` asks for features: the largest of its logits less the
+#: second largest must be below the register ``feature_margin``. The difference itself may be as large as
+#: ``FEATURES_ALWAYS``, which therefore means every image.
+FEATURES_NEVER = 0
+FEATURES_ALWAYS = (1 << LOGIT_BITS) - 1
+
+#: The polynomial of the checksums, bits reversed: CRC-32 as zlib computes it (IEEE 802.3), starting from and ending in
+#: all bits flipped, each byte from its lowest bit on.
+CRC_POLYNOMIAL = 0xEDB88320
+CRC_BITS = 32
+
+
+def crc_columns(bits: int) -> list[int]:
+    """What each bit of a beat brings into the next state of a checksum: to take in a beat is linear.
+
+    Parameters
+    ----------
+    bits
+        Of a beat: 32 or more. Its lowest byte comes first.
+
+    Returns
+    -------
+    For each bit of the beat a word of ``CRC_BITS``. The next state is the sum without carry, over the bits that are
+    set in the sum without carry of the beat and the state, of these words.
+    """
+    columns = []
+    for bit in range(bits):
+        state = 1 << bit
+        for _ in range(bits):  # what lies above the state moves down into it
+            state = state >> 1 ^ (CRC_POLYNOMIAL if state & 1 else 0)
+        columns.append(state)
+    return columns
+
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Registers (AXI4-Lite, ap_ctrl_hs as Vitis HLS lays them out)
 # ---------------------------------------------------------------------------------------------------------------------
 
 MAGIC = int.from_bytes(b"PYEE", "little")
-INTERFACE_VERSION = 1
+INTERFACE_VERSION = 2
 
 Access = Literal["read-write", "read-only"]
 
 
 @dataclass(frozen=True)
 class Register:
-    """One 32-bit register of the accelerator."""
+    """One register of the accelerator: a word, of which the lowest ``bits`` are kept and the others read zero."""
 
     name: str
     offset: int
     access: Access
     description: str
+    bits: int = 32
 
 
-#: Vitis HLS fixes the first four. A read-only value ``x`` at ``offset`` has its ``x_ap_vld`` bit at ``offset + 4``.
+#: Vitis HLS fixes the first four. A read-only value ``x`` at ``offset`` has its ``x_ap_vld`` bit at ``offset + 4``. The
+#: identity has been at these offsets in every version, so that a driver can tell which version it has met.
 REGISTERS: tuple[Register, ...] = (
     Register("CTRL", 0x00, "read-write", "ap_start 0, ap_done 1 (clear on read), ap_idle 2, ap_ready 3"),
     Register("GIER", 0x04, "read-write", "global interrupt enable"),
     Register("IP_IER", 0x08, "read-write", "interrupt enable: ap_done 0, ap_ready 1"),
     Register("IP_ISR", 0x0C, "read-write", "interrupt status: ap_done 0, ap_ready 1 (toggle on write)"),
     Register("num_images", 0x10, "read-write", "images of the next batch; 0 only publishes the identity"),
-    Register("mode", 0x18, "read-write", "bit 0: return the trunk's features before each result record"),
+    Register("mode", 0x18, "read-write", "bit 0: return the trunk's features behind the result records"),
     Register("magic", 0x20, "read-only", "0x45455950, the letters PYEE"),
     Register("version", 0x30, "read-only", "interface version"),
     Register("build_id", 0x40, "read-only", "digest of the spec and of the weights"),
     Register("images_done", 0x50, "read-only", "whole images received in the last batch"),
     Register("error_flags", 0x60, "read-only", "bit 0: early TLAST, bit 1: late or missing TLAST"),
+    Register(
+        "feature_margin",
+        0x70,
+        "read-write",
+        "return an image's features if its two largest logits differ by less; 0: never, 65535: always",
+        LOGIT_BITS,
+    ),
+    Register("images_crc", 0x80, "read-only", "CRC-32 of all beats that the last batch's run took"),
+    Register("results_crc", 0x90, "read-only", "CRC-32 of all beats that the last batch's run gave"),
 )
 REGISTER_OFFSET: dict[str, int] = {register.name: register.offset for register in REGISTERS}
-REGISTER_ADDRESS_BITS = 7
+REGISTER_ADDRESS_BITS = 8
 
 CTRL_START = 1 << 0
 CTRL_DONE = 1 << 1
@@ -294,7 +349,7 @@ PIPELINE_DEPTHS: dict[str, int] = {
     "unframe": 4,
     "trunk": 24,
     "branch": 24,
-    "classifier": 16,
+    "classifier": 20,
     "pack_features": 8,
     "merge": 4,
     "frame": 4,
@@ -306,22 +361,23 @@ START_CLOCKS = 16
 #: The shallowest FIFOs that together hold the rate of one beat a clock, at both stream widths and in both modes: with
 #: any one of them a token shallower, clocks are lost or the kernel hangs. A FIFO of one token cannot be read and
 #: written in the same clock, hence 2. ``tokens``, ``feature_tokens`` and ``pooled`` take a row of seven tokens that
-#: comes twice as fast as it is read. ``features`` holds what comes while an image's record is still in the classifier.
-#: ``flags`` holds those of the images in the kernel; below 3 it stops the very input that it waits for.
+#: comes twice as fast as it is read. ``features`` holds an image's until its record has left the classifier, and what
+#: comes of the next image meanwhile, up to 204 beats of 32 bit. ``flags`` holds those of the images in the kernel;
+#: below 3 it stops the very input that it waits for.
 FIFO_NEEDED: dict[str, int] = {
     "words": 2,
     "tokens": 4,
     "feature_tokens": 4,
     "pooled": 4,
-    "features": 54,
+    "features": 204,
     "records": 2,
     "merged": 2,
-    "flags": 3,
+    "flags": 4,
 }
 
 #: Tokens that each FIFO holds: at least half as many again. A look-up table is a shift register of 16 bits or of 32, so
-#: the short ones would save nothing.
-FIFO_DEPTHS: dict[str, int] = {name: 96 if name == "features" else 16 for name in FIFO_NEEDED}
+#: the short ones would save nothing; nor would ``features``, since one block RAM has 512 words of up to 72 bits.
+FIFO_DEPTHS: dict[str, int] = {name: 512 if name == "features" else 16 for name in FIFO_NEEDED}
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The design around the kernel

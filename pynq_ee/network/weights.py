@@ -142,7 +142,10 @@ class Model:
 
     @cached_property
     def build_id(self) -> int:
-        """32-bit digest of the spec and of the fabric's weights: what a bitstream of this model carries."""
+        """32-bit digest of the spec and of the fabric's weights: what a bitstream of this model carries.
+
+        The version of the interface is in it: a circuit of another version is another circuit.
+        """
         return build_id(self.spec, self.fabric)
 
     @cached_property
@@ -164,9 +167,9 @@ class Model:
         return replace(self, thresholds=tuple(map(float, thresholds)), metadata={**self.metadata, **metadata})
 
 
-def build_id(spec: Spec, fabric: Mapping[str, LayerWeights]) -> int:
-    """:attr:`Model.build_id`, of the fabric alone."""
-    digest = hashlib.sha256(json.dumps(spec.canonical(), sort_keys=True).encode())
+def build_id(spec: Spec, fabric: Mapping[str, LayerWeights], interface_version: int | None = None) -> int:
+    """:attr:`Model.build_id`, of the fabric alone; by an earlier version of the interface, if one is given."""
+    digest = hashlib.sha256(json.dumps(spec.canonical(interface_version), sort_keys=True).encode())
     for layer in spec.layers:
         weights = fabric[layer.name]
         for array in (weights.weight.astype("i1"), weights.bias.astype("<i4"), weights.shift.astype("u1")):
@@ -301,7 +304,7 @@ def _read(path: Path) -> Model:
         tuple(arrays["thresholds"].tolist()),
         dict(header["metadata"]),
     )
-    check_digests(header, model.build_id, model.digest)
+    check_digests(header, model.spec, model.fabric, model.digest)
     return model
 
 
@@ -336,10 +339,14 @@ def layer_of(arrays: Mapping[str, npt.NDArray], name: str) -> LayerWeights:
     return LayerWeights(*(arrays[f"{name}.{part}"] for part in TYPES))
 
 
-def check_digests(header: Mapping[str, Any], build_id: int, digest: str) -> None:
-    """Refuse a file whose content is not the one that its header was written for."""
-    if f"{build_id:08x}" != header["build_id"]:
-        raise ModelFileError(f"its header says build_id {header['build_id']}, its weights give {build_id:08x}")
+def check_digests(header: Mapping[str, Any], spec: Spec, fabric: Mapping[str, LayerWeights], digest: str) -> None:
+    """Refuse a file whose content is not the one that its header was written for.
+
+    A model outlives the interface of the circuits that are built of it: the ``build_id`` may be an earlier version's.
+    """
+    known = [f"{build_id(spec, fabric, version):08x}" for version in range(1, _spec.INTERFACE_VERSION + 1)]
+    if header["build_id"] not in known:
+        raise ModelFileError(f"its header says build_id {header['build_id']}, its weights give {known[-1]}")
     if header.get("digest", digest) != digest:  # files of earlier versions have none
         raise ModelFileError(
             f"its header says digest {header['digest']}, its content gives {digest}: it was changed after it was "

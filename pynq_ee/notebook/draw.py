@@ -85,9 +85,11 @@ def look(network: EarlyExitInference, image: npt.NDArray[np.uint8]) -> Look:
     logits = network.all_exits(batch)[0]
     slot = network.accelerator.fill(batch)
     network.accelerator.start(slot)
-    returned = network.accelerator.finish(slot).features
+    returned = network.accelerator.finish(slot)
     features = (
-        fabric.trunk(batch, network.model) if returned is None else fabric.unpack_features(returned, network.model)
+        fabric.unpack_features(returned.features(np.array([0]), network.model.spec), network.model)
+        if returned.has_features().all()
+        else fabric.trunk(batch, network.model)
     )
     return Look(
         batch[0],

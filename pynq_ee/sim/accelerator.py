@@ -22,7 +22,7 @@ from pynq_ee.sim.kernel import Kernel, Run
 
 _CTRL, _GIER, _IER, _ISR = (REGISTER_OFFSET[name] for name in ("CTRL", "GIER", "IP_IER", "IP_ISR"))
 _IRQ_DONE, _IRQ_READY = 1 << 0, 1 << 1
-_INPUTS = {register.offset: register.name for register in spec.REGISTERS[4:] if register.access == "read-write"}
+_INPUTS = {register.offset: register for register in spec.REGISTERS[4:] if register.access == "read-write"}
 _OUTPUTS = {register.offset: register.name for register in spec.REGISTERS if register.access == "read-only"}
 _VALIDS = {offset + 4: name for offset, name in _OUTPUTS.items()}
 
@@ -48,7 +48,7 @@ class Accelerator:
 
     def reset(self) -> None:
         """Return to the state after ap_rst_n: a run under way is lost, with what it took and what it has not given."""
-        self._values = dict.fromkeys([*_INPUTS.values(), *_OUTPUTS.values()], 0)
+        self._values = dict.fromkeys([*(each.name for each in _INPUTS.values()), *_OUTPUTS.values()], 0)
         self._valid: set[str] = set()
         self._started = self._done = self._ready = False
         self._gier = self._ier = self._isr = 0
@@ -82,7 +82,7 @@ class Accelerator:
             return int(valid)
         if offset in (_GIER, _IER, _ISR):
             return {_GIER: self._gier, _IER: self._ier, _ISR: self._isr}[offset]
-        name = _INPUTS.get(offset) or _OUTPUTS.get(offset)
+        name = _INPUTS[offset].name if offset in _INPUTS else _OUTPUTS.get(offset)
         return self._values[name] if name else 0
 
     def write(self, offset: int, value: int) -> None:
@@ -97,12 +97,12 @@ class Accelerator:
         elif offset == _ISR:
             self._isr ^= value & (_IRQ_DONE | _IRQ_READY)
         elif offset in _INPUTS:
-            self._values[_INPUTS[offset]] = value
+            self._values[_INPUTS[offset].name] = value & ((1 << _INPUTS[offset].bits) - 1)
 
     def _start(self, start: bool) -> None:
         if start and not self._started:
             self._started = True
-            self._arguments = self._values["num_images"], self._values["mode"]
+            self._arguments = tuple(self._values[name] for name in ("num_images", "mode", "feature_margin"))
 
     # Streams ----------------------------------------------------------------------------------------------------
 
@@ -120,7 +120,7 @@ class Accelerator:
         return True
 
     def _compute(self, source: SendChannel) -> bool:
-        images, mode = self._arguments
+        images, mode, margin = self._arguments
         beats, last = source.offered() if images else (self._backlog[:0], self._backlog_last[:0])
         if images and not len(beats):
             return False
@@ -128,7 +128,7 @@ class Accelerator:
         if len(self._backlog):
             beats = np.concatenate([self._backlog, beats])
             last = np.concatenate([self._backlog_last, last])
-        run = self.kernel(beats, last, images, mode)
+        run = self.kernel(beats, last, images, mode, margin)
         if run is None:
             self._backlog, self._backlog_last = beats.copy(), last
             self._take(source.transfer, offered)

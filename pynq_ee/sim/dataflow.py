@@ -1,8 +1,8 @@
 """A cycle model of the kernel's dataflow: what its clocks are *modelled* with, and what its FIFOs are sized by.
 
-It knows no pixel. Each process of ``hw/hls`` is a loop whose step ``i`` reads from some streams and writes to some;
-which ones depends on ``i`` alone, so a batch is a fixed table of steps. In a clock a process does all of this, or
-stands still:
+It knows no pixel, and of the logits only whose features follow their record. Each process of ``hw/hls`` is a loop
+whose step ``i`` reads from some streams and writes to some; which ones depends on ``i`` and on that alone, so a
+batch is a fixed table of steps. In a clock a process does all of this, or stands still:
 
 - the step that enters its pipeline reads; every stream that it reads must hold a token;
 - the step that entered ``depth`` clocks of its own before writes; every stream that it writes must have room.
@@ -55,7 +55,8 @@ class Process:
 class Simulation:
     """How a batch went under each stall pattern.
 
-    ``clocks`` int64 (patterns,): from the start to the last beat of the output, 0 where it never came.
+    ``clocks`` int64 (patterns,): from the start until every process has ended, 0 where one never did. The last beat of
+    the output has left by then.
     ``deadlock`` bool (patterns,): nothing moved in a clock in which both ends were ready, and something was left to do.
     ``most`` int64 by FIFO: the most tokens that it held under any pattern.
     """
@@ -65,8 +66,20 @@ class Simulation:
     most: Mapping[str, int]
 
 
-def processes(spec: Spec, images: int, features: bool) -> tuple[Process, ...]:
-    """The kernel's processes for a batch of ``images``, as ``hw/hls`` has them."""
+def processes(spec: Spec, images: int, features: bool, follow: npt.ArrayLike = True) -> tuple[Process, ...]:
+    """The kernel's processes for a batch of ``images``, as ``hw/hls`` has them.
+
+    Parameters
+    ----------
+    spec
+        The fabric.
+    images
+        Images of the batch.
+    features
+        Whether features are asked for.
+    follow
+        bool, or bool (images,): whose features follow their record, where they are asked for.
+    """
     image = np.arange(images * spec.image_beats)
     ends = image % spec.image_beats == spec.image_beats - 1
     found = [
@@ -77,15 +90,17 @@ def processes(spec: Spec, images: int, features: bool) -> tuple[Process, ...]:
     ]
     if features:
         found.append(_pack_features(spec, images))
-    feature_beats = spec.feature_beats if features else 0
-    image_beats = feature_beats + spec.result_beats
-    beat = np.arange(images * image_beats) % image_beats
-    sources = {"records": beat >= feature_beats}
+    image_steps = spec.output_beats(features)
+    step = np.tile(np.arange(image_steps), images)
+    of_record = step < spec.result_beats
+    sources = {"records": of_record}
     if features:
-        sources["features"] = beat < feature_beats
+        sources["features"] = ~of_record
+    sent = of_record | np.repeat(np.broadcast_to(follow, images), image_steps)
+    flags = step == spec.result_beats - 1
     found += [
-        Process("merge", len(beat), sources, {"merged": _all(beat)}),
-        Process("frame", len(beat), {"merged": _all(beat), "flags": beat == image_beats - 1}, {RESULTS: _all(beat)}),
+        Process("merge", len(step), sources, {"merged": sent}),
+        Process("frame", len(step), {"merged": sent, "flags": flags}, {RESULTS: sent}),
     ]
     return tuple(found)
 
@@ -151,6 +166,7 @@ def simulate(
     depths: Mapping[str, int] = _spec.FIFO_DEPTHS,
     pipelines: Mapping[str, int] = _spec.PIPELINE_DEPTHS,
     on_clock: Callable[[Steps], None] | None = None,
+    follow: npt.ArrayLike = True,
 ) -> Simulation:
     """Run a batch through the dataflow, clock by clock.
 
@@ -160,8 +176,8 @@ def simulate(
         The fabric.
     images
         Images of the batch, at least 1.
-    features
-        Whether the trunk's features are returned.
+    features, follow
+        Whether features are asked for, and whose then follow; see :func:`processes`.
     stalls
         For each clock two bool arrays (patterns,): the input has a beat, the output takes one. One pattern that never
         stalls if it is left out.
@@ -171,7 +187,7 @@ def simulate(
         Called at every clock after the first ``START_CLOCKS`` with a bool array (processes, patterns): which processes
         move in it, in the order of :func:`processes`.
     """
-    network = processes(spec, images, features)
+    network = processes(spec, images, features, follow)
     streams = [IMAGES, RESULTS, *(name for process in network for name in process.writes if name != RESULTS)]
     fifos = streams[2:]
     bits = np.array([[1 << streams.index(name)] for name in fifos], _MASK)
@@ -247,9 +263,10 @@ def random_stalls(patterns: int, seed: int) -> Iterator[tuple[Steps, Steps]]:
 
 @cache
 def batch_clocks(spec: Spec, images: int, features: bool) -> int:
-    """Clocks of the fabric from the start of a batch to its last beat (*modelled*), both ends always ready.
+    """Clocks of the fabric from the start of a batch to its end (*modelled*), both ends always ready.
 
-    Simulated up to the steady state; each further image takes ``image_beats``.
+    Whose features follow makes no difference. Simulated up to the steady state; each further image takes
+    ``image_beats``.
     """
     if images == 0:
         return _spec.START_CLOCKS

@@ -8,6 +8,7 @@ with a batch.
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -23,9 +24,8 @@ from pynq_ee.sim.kernel import Kernel, Run
 #: Bytes of a cache line of the Cortex-A9 (the A53 has 64).
 CACHE_LINE_BYTES = 32
 
-#: Places in the results of one image.
-FEATURES, LOGITS = slice(None, -spec.RESULT_BYTES), slice(-spec.RESULT_BYTES, -4)
-SEQUENCE, FLAGS = slice(-4, -2), slice(-2, None)
+#: Places in the record of one image.
+LOGITS, SEQUENCE, FLAGS = slice(0, -4), slice(-4, -2), slice(-2, None)
 
 _ONES = 0xFFFFFFFF
 
@@ -87,11 +87,11 @@ def _flip(generator: np.random.Generator, values: Bytes) -> Bytes:
 def image_stream(change: Change) -> dict[str, Tap]:
     """Change the beats of a batch's images on their way into the kernel."""
 
-    def kernel(shot: Shot, run: Kernel, beats: Bytes, last: Bytes, images: int, mode: int) -> Run | None:
+    def kernel(shot: Shot, run: Kernel, beats: Bytes, last: Bytes, images: int, mode: int, margin: int) -> Run | None:
         if not images or not last.any():
-            return run(beats, last, images, mode)
+            return run(beats, last, images, mode, margin)
         changed, changed_last = change(shot.generator, beats, last)
-        result = run(np.ascontiguousarray(changed), changed_last, images, mode)
+        result = run(np.ascontiguousarray(changed), changed_last, images, mode, margin)
         if result is None:
             return None
         whole = result.consumed == len(changed)
@@ -103,8 +103,8 @@ def image_stream(change: Change) -> dict[str, Tap]:
 def result_stream(change: Change) -> dict[str, Tap]:
     """Change the beats of a batch's results on their way out of the kernel."""
 
-    def kernel(shot: Shot, run: Kernel, beats: Bytes, last: Bytes, images: int, mode: int) -> Run | None:
-        result = run(beats, last, images, mode)
+    def kernel(shot: Shot, run: Kernel, beats: Bytes, last: Bytes, images: int, mode: int, margin: int) -> Run | None:
+        result = run(beats, last, images, mode, margin)
         if not images or result is None:
             return result
         output, output_last = change(shot.generator, result.output, result.output_last)
@@ -113,20 +113,102 @@ def result_stream(change: Change) -> dict[str, Tap]:
     return {"accelerator.kernel": kernel}
 
 
-def flipped_in(columns: slice) -> dict[str, Tap]:
-    """Flip a bit of one image's results, at a place within them."""
+def _results(change: Callable[[np.random.Generator, Run, int], Run]) -> dict[str, Tap]:
+    """Change what a batch of so many images gives."""
 
-    def kernel(shot: Shot, run: Kernel, beats: Bytes, last: Bytes, images: int, mode: int) -> Run | None:
-        result = run(beats, last, images, mode)
-        if not images or result is None:
-            return result
-        rows = result.output.reshape(images, -1).copy()
-        if rows[:, columns].size:  # no features, where none are asked for
-            rows[:, columns] = _flip(shot.generator, rows[:, columns])
-        return result._replace(output=rows.reshape(result.output.shape))
+    def kernel(shot: Shot, run: Kernel, beats: Bytes, last: Bytes, images: int, mode: int, margin: int) -> Run | None:
+        result = run(beats, last, images, mode, margin)
+        return change(shot.generator, result, images) if images and result is not None else result
 
     return {"accelerator.kernel": kernel}
 
+
+def _places(run: Run, images: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], int]:
+    """Beats at which the images' records begin, those at which the features begin that follow, and beats of features.
+
+    Both as they are marked by the flags: what is changed has not been changed before, or is no whole batch any more.
+    """
+    numbers = spec.Spec(pixels_per_beat=run.output.shape[1])
+    records: list[int] = []
+    features: list[int] = []
+    place = 0
+    while len(records) < images and place + numbers.result_beats <= len(run.output):
+        records.append(place)
+        place += numbers.result_beats
+        if run.output[place - 1, -2] & spec.RESULT_FEATURES and place + numbers.feature_beats <= len(run.output):
+            features.append(place)
+            place += numbers.feature_beats
+    return np.array(records, np.intp), np.array(features, np.intp), numbers.feature_beats
+
+
+def flipped_in(field: slice) -> dict[str, Tap]:
+    """Flip a bit of one image's record, in a field of it."""
+
+    def change(generator: np.random.Generator, run: Run, images: int) -> Run:
+        output = run.output.copy()
+        record = output.reshape(-1)[int(generator.choice(_places(run, images)[0])) * output.shape[1] :]
+        record = record[: spec.RESULT_BYTES]
+        record[field] = _flip(generator, record[field])
+        return run._replace(output=output)
+
+    return _results(change)
+
+
+def flipped_in_features(generator: np.random.Generator, run: Run, images: int) -> Run:
+    """Flip a bit of one image's features; of any beat, where no features are sent."""
+    _, features, beats = _places(run, images)
+    output = run.output.copy()
+    start = int(generator.choice(features)) if len(features) else 0
+    part = slice(start, start + beats) if len(features) else slice(None)
+    output[part] = _flip(generator, output[part])
+    return run._replace(output=output)
+
+
+def wrong_flag(generator: np.random.Generator, run: Run, images: int) -> Run:
+    """Say the contrary of whether one image's features follow, under a checksum that is right."""
+    output = run.output.copy()
+    record = int(generator.choice(_places(run, images)[0]))
+    output.reshape(-1)[record * output.shape[1] + spec.RESULT_BYTES - 2] ^= spec.RESULT_FEATURES
+    return _with_checksum(run, output, run.output_last)
+
+
+def truncated_features(generator: np.random.Generator, run: Run, images: int) -> Run:
+    """End one image's features a beat early, or its record where none are sent, under a checksum that is right."""
+    records, features, beats = _places(run, images)
+    numbers = spec.Spec(pixels_per_beat=run.output.shape[1])
+    ends = features + beats if len(features) else records + numbers.result_beats
+    beat = int(generator.choice(ends)) - 1
+    last = np.delete(run.output_last, beat)
+    last[-1] = 1
+    return _with_checksum(run, np.delete(run.output, beat, 0), last)
+
+
+def _with_checksum(run: Run, output: Bytes, last: Bytes) -> Run:
+    registers = {**run.registers, "results_crc": zlib.crc32(np.ascontiguousarray(output).data)}
+    return run._replace(output=output, output_last=last, registers=registers)
+
+
+def lying(name: str) -> dict[str, Tap]:
+    """Publish a checksum of which a bit is flipped."""
+
+    def change(generator: np.random.Generator, run: Run, images: int) -> Run:
+        value = run.registers[name] ^ 1 << int(generator.integers(32))
+        return run._replace(registers={**run.registers, name: value})
+
+    return _results(change)
+
+
+def endless(generator: np.random.Generator, run: Run, images: int) -> Run:
+    """Take TLAST away, and go on for more beats than there may be."""
+    surplus = images * spec.Spec(pixels_per_beat=run.output.shape[1]).output_beats(True)
+    output = np.concatenate([run.output, np.zeros((surplus, run.output.shape[1]), np.uint8)])
+    return run._replace(output=output, output_last=np.zeros(len(output), np.uint8))
+
+
+#: By their names in the table.
+FLIPPED_IN_FEATURES, WRONG_FLAG, TRUNCATED_FEATURES, ENDLESS = map(
+    _results, (flipped_in_features, wrong_flag, truncated_features, endless)
+)
 
 # DMA and kernel ------------------------------------------------------------------------------------------------------
 
@@ -134,11 +216,11 @@ def flipped_in(columns: slice) -> dict[str, Tap]:
 def error(channel: str, bit: int) -> dict[str, Tap]:
     """Halt a channel with an error bit in the middle of a batch."""
 
-    def kernel(shot: Shot, run: Kernel, beats: Bytes, last: Bytes, images: int, mode: int) -> Run | None:
+    def kernel(shot: Shot, run: Kernel, beats: Bytes, last: Bytes, images: int, mode: int, margin: int) -> Run | None:
         if not images:
-            return run(beats, last, images, mode)
+            return run(beats, last, images, mode, margin)
         getattr(shot.parts["dma"], channel).fail(bit)
-        return None if channel == "send" else run(beats, last, images, mode)
+        return None if channel == "send" else run(beats, last, images, mode, margin)
 
     return {"accelerator.kernel": kernel}
 
@@ -154,17 +236,19 @@ def stuck_receive(shot: Shot, complete: Callable[[], None]) -> None:
     shot.parts["dma"].receive.transfer = None
 
 
-def reset_by_another(shot: Shot, run: Kernel, beats: Bytes, last: Bytes, images: int, mode: int) -> Run | None:
+def reset_by_another(
+    shot: Shot, run: Kernel, beats: Bytes, last: Bytes, images: int, mode: int, margin: int
+) -> Run | None:
     """Reset the DMA, and the kernel with it, in the middle of a batch."""
     if not images:
-        return run(beats, last, images, mode)
+        return run(beats, last, images, mode, margin)
     shot.parts["dma"].write(axi_dma.CONTROL, axi_dma.CONTROL_RESET)
     return None
 
 
-def hang(shot: Shot, run: Kernel, beats: Bytes, last: Bytes, images: int, mode: int) -> Run | None:
+def hang(shot: Shot, run: Kernel, beats: Bytes, last: Bytes, images: int, mode: int, margin: int) -> Run | None:
     """Take the images and give nothing."""
-    return None if images else run(beats, last, images, mode)
+    return None if images else run(beats, last, images, mode, margin)
 
 
 def never_done(shot: Shot, read: Callable[[int], int], offset: int) -> int:
@@ -208,14 +292,15 @@ def reprogram(shot: Shot, start: Callable[[int], None], nbytes: int) -> None:
     dma, accelerator = shot.parts["dma"], shot.parts["accelerator"]
     kernel: Kernel = accelerator.kernel
 
-    def foreign(beats: Bytes, last: Bytes, images: int, mode: int) -> Run | None:
-        result = kernel(beats, last, images, mode)
+    def foreign(beats: Bytes, last: Bytes, images: int, mode: int, margin: int) -> Run | None:
+        result = kernel(beats, last, images, mode, margin)
         if result is None:
             return None
-        rows = result.output.reshape(max(images, 1), -1).copy()
-        rows[:, LOGITS] ^= 0xFF  # well-formed results of another network
+        output = result.output.copy()
+        for place in _places(result, images)[0]:  # well-formed results of another network
+            output.reshape(-1)[place * output.shape[1] :][: spec.RESULT_BYTES][LOGITS] ^= 0xFF
         registers = {**result.registers, "build_id": result.registers["build_id"] ^ _ONES}
-        return result._replace(output=rows.reshape(result.output.shape), registers=registers)
+        return _with_checksum(result._replace(registers=registers), output, result.output_last)
 
     accelerator.kernel = foreign
     accelerator.reset()
@@ -227,13 +312,16 @@ def reprogram(shot: Shot, start: Callable[[int], None], nbytes: int) -> None:
 
 
 def stale_line(shot: Shot, invalidate: Callable[..., None], bo: Any, offset: int, ptr: int, size: int) -> None:
-    """Leave one cache line of the host's copy as it is."""
+    """Leave one cache line of the host's copy as it is: one of those that hold something else than the memory."""
     first, end = bo.address + offset, bo.address + offset + size
-    line = int(shot.generator.integers(first // CACHE_LINE_BYTES, -(-end // CACHE_LINE_BYTES))) * CACHE_LINE_BYTES
-    stale = slice(max(line, first) - bo.address, min(line + CACHE_LINE_BYTES, end) - bo.address)
-    kept = bo.host[stale].copy()
+    before = bo.host.copy()
     invalidate(bo, offset, ptr, size)
-    bo.host[stale] = kept
+    lines = range(first // CACHE_LINE_BYTES * CACHE_LINE_BYTES, end, CACHE_LINE_BYTES)
+    parts = [slice(max(line, first) - bo.address, min(line + CACHE_LINE_BYTES, end) - bo.address) for line in lines]
+    stale = [part for part in parts if not np.array_equal(before[part], bo.host[part])]
+    if stale:
+        part = stale[int(shot.generator.integers(len(stale)))]
+        bo.host[part] = before[part]
 
 
 def no_invalidate(shot: Shot, invalidate: Callable[..., None], *arguments: Any) -> None:

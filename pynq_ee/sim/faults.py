@@ -10,7 +10,7 @@
 
 A fault comes with one batch (or several, or every one from some batch on) and acts until that batch is over: the next
 one begins, or the driver has reset the DMA. What is random in it, such as which beat is lost, follows from a seed.
-Those marked ``silent`` are the ones that nothing in a batch gives away; they are here so that this, too, is tested.
+Some are noticed only by a checksum that the driver was asked to compare (``verify``).
 """
 
 from __future__ import annotations
@@ -104,25 +104,25 @@ FAULTS: dict[str, Fault] = {
     "image stream: flipped bit": Fault(
         "A bit of a pixel is flipped on the way",
         effects.image_stream(effects.flipped),
-        None,
-        "no checksum on the images",
-        silent=True,
+        TransferError,
+        "images_crc",
+        verify="all",
     ),
     "result stream: early TLAST": Fault(
         "The batch's TLAST comes on an earlier beat, and ends the transfer there",
         effects.result_stream(effects.early),
         TransferError,
-        "bytes received",
+        "bytes received, or results_crc",
     ),
     "result stream: late TLAST": Fault(
         "A surplus beat follows the results, and carries the TLAST",
         effects.result_stream(effects.late),
         TransferError,
-        "status register: the buffer overflows",
+        "bytes received, or status register: the buffer overflows",
     ),
     "result stream: missing TLAST": Fault(
-        "No beat carries TLAST",
-        effects.result_stream(effects.missing),
+        "No beat carries TLAST, and there is no end of them",
+        effects.ENDLESS,
         TransferError,
         "status register: the buffer overflows",
     ),
@@ -130,7 +130,7 @@ FAULTS: dict[str, Fault] = {
         "An earlier beat carries a TLAST too, and ends the transfer there",
         effects.result_stream(effects.double),
         TransferError,
-        "bytes received",
+        "bytes received, or results_crc",
     ),
     "result stream: lost beat": Fault(
         "A beat does not arrive; all behind it move up",
@@ -142,30 +142,61 @@ FAULTS: dict[str, Fault] = {
         "A beat arrives twice; all behind it move back",
         effects.result_stream(effects.repeated),
         TransferError,
-        "status register: the buffer overflows",
+        "bytes received, or status register: the buffer overflows",
     ),
     "result: flipped bit in the sequence number": Fault(
         "A bit of an image's sequence number is flipped",
         effects.flipped_in(effects.SEQUENCE),
         TransferError,
-        "sequence numbers",
+        "results_crc, or sequence numbers",
     ),
     "result: flipped bit in the flags": Fault(
-        "A bit of an image's flags is flipped", effects.flipped_in(effects.FLAGS), TransferError, "flags"
+        "A bit of an image's flags is flipped",
+        effects.flipped_in(effects.FLAGS),
+        TransferError,
+        "results_crc, or flags",
     ),
     "result: flipped bit in a logit": Fault(
         "A bit of a logit is flipped",
         effects.flipped_in(effects.LOGITS),
-        None,
-        "no checksum on the results",
-        silent=True,
+        TransferError,
+        "results_crc",
+        verify="results",
     ),
     "result: flipped bit in a feature": Fault(
         "A bit of the trunk's features is flipped",
-        effects.flipped_in(effects.FEATURES),
-        None,
-        "no checksum on the results",
-        silent=True,
+        effects.FLIPPED_IN_FEATURES,
+        TransferError,
+        "results_crc",
+        verify="results",
+    ),
+    "result: wrong flag": Fault(
+        "The kernel says of an image's features that they follow, and they do not, or the contrary",
+        effects.WRONG_FLAG,
+        TransferError,
+        "flags and bytes received",
+    ),
+    "result: truncated features": Fault(
+        "The kernel ends an image's features a beat early",
+        effects.TRUNCATED_FEATURES,
+        TransferError,
+        "bytes received",
+    ),
+    "kernel: results_crc lies": Fault(
+        "The checksum of the results is wrong by a bit, and they are right",
+        effects.lying("results_crc"),
+        TransferError,
+        "results_crc",
+        verify="results",
+        otherwise="right",
+    ),
+    "kernel: images_crc lies": Fault(
+        "The checksum of the images is wrong by a bit, and they are right",
+        effects.lying("images_crc"),
+        TransferError,
+        "images_crc",
+        verify="all",
+        otherwise="right",
     ),
     "kernel: hung": Fault(
         "The kernel takes the images and gives nothing",
@@ -230,17 +261,17 @@ FAULTS: dict[str, Fault] = {
     "memory: stale cache line": Fault(
         "One cache line of the results is not invalidated: the host sees what it held before",
         {"device.invalidate": effects.stale_line},
-        None,
-        "the batch before it has the same sequence numbers",
-        silent=True,
+        TransferError,
+        "results_crc",
+        verify="results",
         occasion=INVALIDATION,
     ),
     "memory: no invalidate": Fault(
         "The results are not invalidated: the host sees those of the batch before",
         {"device.invalidate": effects.no_invalidate},
-        None,
-        "the batch before it has the same sequence numbers",
-        silent=True,
+        TransferError,
+        "results_crc",
+        verify="results",
         occasion=INVALIDATION,
     ),
     "memory: exhausted": Fault(
@@ -254,9 +285,13 @@ FAULTS: dict[str, Fault] = {
 
 
 def outcome(fault: Fault) -> str:
-    """What becomes of a batch that the fault comes with, in words."""
-    if fault.silent:
-        return "**not noticed**"
+    """What becomes of a batch that the fault comes with, in words, with ``verify="results"`` and with ``"all"``."""
+    if fault.verify == "all":
+        return f'{fault.otherwise}; with `verify="all"`: {_outcome(fault)}'
+    return _outcome(fault)
+
+
+def _outcome(fault: Fault) -> str:
     if fault.delayed:
         return "right; the batch after it is sent again, and right"
     if fault.error is None:

@@ -62,8 +62,10 @@ class Fault:
         What the driver raises when the fault comes with every attempt. None: nothing is raised.
     noticed
         How the driver notices it; where it does not, why not.
-    silent
-        The driver does not notice it, and what it returns may be wrong.
+    verify
+        The least of :data:`pynq_ee.driver.accelerator.VERIFY` by which the driver notices it.
+    otherwise
+        What becomes of the batch by less than that, in words.
     until
         What ends it: its batch is over; the DMA is reset; the fabric is programmed again; or only its removal. Each
         ends those before it too.
@@ -77,7 +79,8 @@ class Fault:
     taps: Mapping[str, Tap]
     error: type[Exception] | None
     noticed: str
-    silent: bool = False
+    verify: Literal["none", "results", "all"] = "none"
+    otherwise: str = "**not noticed**"
     until: Literal["batch", "reset", "download", "removal"] = "batch"
     occasion: str = BATCH
     delayed: bool = False

@@ -39,11 +39,12 @@ _ELSEWHERE = "set PYNQ_EE_CACHE to a writable directory, on a file system from w
 _log = logging.getLogger(__name__)
 
 Array = npt.NDArray[np.uint8]
-#: ``(beats, last, images, mode, output, output_last) -> (consumed beats, produced beats, registers)``, None if starved.
-Function = Callable[[Array, Array, int, int, Array, Array], "tuple[int, int, dict[str, int]] | None"]
+#: ``(beats, last, images, mode, margin, output, output_last) -> (consumed beats, produced beats, registers)``, None if
+#: starved. The output has room for the features of every image.
+Function = Callable[[Array, Array, int, int, int, Array, Array], "tuple[int, int, dict[str, int]] | None"]
 
 
-_REGISTER_NAMES = ("magic", "version", "build_id", "images_done", "error_flags")
+_REGISTER_NAMES = ("magic", "version", "build_id", "images_done", "error_flags", "images_crc", "results_crc")
 
 
 class _Registers(ctypes.Structure):
@@ -142,17 +143,17 @@ def load(path: Path, beat_bytes: int) -> Function:
     bytes_out = np.ctypeslib.ndpointer(np.uint8, flags=("C_CONTIGUOUS", "WRITEABLE"))
     count = ctypes.POINTER(ctypes.c_uint64)
     run.argtypes = [
-        bytes_in, bytes_in, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_uint32,
+        bytes_in, bytes_in, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_uint16,
         bytes_out, bytes_out, ctypes.c_uint64, count, count, ctypes.POINTER(_Registers),
     ]  # fmt: skip
     run.restype = ctypes.c_int
 
     def function(
-        beats: Array, last: Array, images: int, mode: int, output: Array, output_last: Array
+        beats: Array, last: Array, images: int, mode: int, margin: int, output: Array, output_last: Array
     ) -> tuple[int, int, dict[str, int]] | None:
         consumed, produced, registers = ctypes.c_uint64(), ctypes.c_uint64(), _Registers()
         status = run(
-            beats, last, len(beats), images, mode, output, output_last, len(output),
+            beats, last, len(beats), images, mode, margin, output, output_last, len(output),
             ctypes.byref(consumed), ctypes.byref(produced), ctypes.byref(registers),
         )  # fmt: skip
         if status == _STARVED:

@@ -103,12 +103,14 @@ class Worker:
             What differs, once the circuit has been reset or replaced.
         """
 
-        def run(beats: npt.NDArray[np.uint8], last: npt.NDArray[np.uint8], images: int, mode: int) -> Run | None:
+        def run(
+            beats: npt.NDArray[np.uint8], last: npt.NDArray[np.uint8], images: int, mode: int, margin: int
+        ) -> Run | None:
             before, begin = state(), self._woken  # a circuit does not wait for a thread to be scheduled
             beats, last = beats.copy(), last.copy()
             self.lock.release()
             try:
-                result = kernel(beats, last, images, mode)
+                result = kernel(beats, last, images, mode, margin)
             finally:
                 self.lock.acquire()
             end = begin + seconds(images, mode) if result and images else begin  # an empty run only publishes
@@ -136,15 +138,17 @@ def remembering(make: Callable[[Model], Kernel]) -> Callable[[Model], Kernel]:
 
     def remembered(model: Model) -> Kernel:
         kernel = make(model)
-        known: list[tuple[npt.NDArray[np.uint8], int, int, Run]] = []
+        known: list[tuple[npt.NDArray[np.uint8], tuple[int, int, int], Run]] = []
 
-        def run(beats: npt.NDArray[np.uint8], last: npt.NDArray[np.uint8], images: int, mode: int) -> Run | None:
-            for earlier, count, bits, result in known:
-                if (count, bits) == (images, mode) and np.array_equal(earlier, beats):
+        def run(
+            beats: npt.NDArray[np.uint8], last: npt.NDArray[np.uint8], images: int, mode: int, margin: int
+        ) -> Run | None:
+            for earlier, registers, result in known:
+                if registers == (images, mode, margin) and np.array_equal(earlier, beats):
                     return result
-            found = kernel(beats, last, images, mode)
+            found = kernel(beats, last, images, mode, margin)
             if found is not None:
-                known.append((beats.copy(), images, mode, found))
+                known.append((beats.copy(), (images, mode, margin), found))
             return found
 
         return run

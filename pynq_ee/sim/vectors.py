@@ -5,10 +5,10 @@ The testbench of the C simulation and the harness of the RTL simulation read the
 
 A file is text. A word is hexadecimal where it is a beat or a register, decimal where it is a count::
 
-    first_exit_vectors 1
+    first_exit_vectors 2
     build_id <hex> beat_bits <n> image_beats <n> feature_beats <n> result_beats <n> cases <n>
-    case <name> num_images <n> mode <n> input <beats> consumed <beats> output <beats>
-    registers <magic> <version> <build_id> <images_done> <error_flags>
+    case <name> num_images <n> mode <n> feature_margin <n> input <beats> consumed <beats> output <beats>
+    registers <magic> <version> <build_id> <images_done> <error_flags> <images_crc> <results_crc>
     <beat> <TLAST>            one line for each beat of the input
     <beat> <TLAST>            one line for each beat of the output
     end
@@ -25,13 +25,14 @@ import numpy.typing as npt
 
 from pynq_ee.errors import InputError
 from pynq_ee.files import write_atomically
+from pynq_ee.network import fabric
 from pynq_ee.network import spec as _spec
 from pynq_ee.network.spec import Spec
 from pynq_ee.network.weights import Model
 from pynq_ee.sim.kernel import numpy_kernel
 
 MAGIC = "first_exit_vectors"
-FORMAT = 1
+FORMAT = 2
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -54,7 +55,7 @@ def write(model: Model, images: npt.NDArray[np.uint8], directory: str | os.PathL
     -------
     The path of the file written.
     """
-    lines = [line for case in _cases(model.spec, images) for line in _case_lines(model, mode, *case)]
+    lines = [line for case in _cases(model, images) for line in _case_lines(model, mode, *case)]
     count = sum(line.startswith("case ") for line in lines)
     spec = model.spec
     header = [
@@ -79,11 +80,18 @@ def image_beats(images: npt.NDArray[np.uint8], spec: Spec) -> Bytes:
     return np.ascontiguousarray(images).reshape(-1, spec.beat_bytes)
 
 
-def _cases(spec: Spec, images: npt.NDArray[np.uint8]) -> Iterator[tuple[str, int, Bytes, Bytes]]:
-    """Name, number of images, beats and TLAST of each case."""
+def _cases(model: Model, images: npt.NDArray[np.uint8]) -> Iterator[tuple[str, int, int, Bytes, Bytes]]:
+    """Name, number of images, feature margin, beats and TLAST of each case."""
     if len(images) < 3:
         raise InputError(f"{len(images)} images; the test vectors need at least 3")
-    beats, image = image_beats(images, spec), spec.image_beats
+    beats, image = image_beats(images, model.spec), model.spec.image_beats
+    # By this margin some of the images have their features sent, one of them not by the least difference.
+    ordered = np.sort(fabric.first_exit(images, model)[1].astype(np.int64), axis=1)
+    some = int(np.median(ordered[:, -1] - ordered[:, -2]))
+    for name, margin in (("features_of_none", _spec.FEATURES_NEVER), ("features_of_some", some)):
+        last = np.zeros(len(beats), np.uint8)
+        last[-1] = 1
+        yield name, len(images), margin, beats, last
     for name, num_images, count, end in (
         ("one_image", 1, image, image),
         ("several_images", len(images), len(beats), len(beats)),
@@ -98,15 +106,17 @@ def _cases(spec: Spec, images: npt.NDArray[np.uint8]) -> Iterator[tuple[str, int
     ):
         last = np.zeros(count, np.uint8)
         last[end - 1] = 1
-        yield name, num_images, beats[:count], last
+        yield name, num_images, _spec.FEATURES_ALWAYS, beats[:count], last
 
 
-def _case_lines(model: Model, mode: int, name: str, num_images: int, beats: Bytes, last: Bytes) -> Iterator[str]:
-    expected = numpy_kernel(model)(beats, last, num_images, mode)
+def _case_lines(
+    model: Model, mode: int, name: str, num_images: int, margin: int, beats: Bytes, last: Bytes
+) -> Iterator[str]:
+    expected = numpy_kernel(model)(beats, last, num_images, mode, margin)
     assert expected is not None, f"case {name} has no end"
     yield (
-        f"case {name} num_images {num_images} mode {mode} input {len(beats)} consumed {expected.consumed} "
-        f"output {len(expected.output)}"
+        f"case {name} num_images {num_images} mode {mode} feature_margin {margin} input {len(beats)} "
+        f"consumed {expected.consumed} output {len(expected.output)}"
     )
     yield "registers " + " ".join(f"{value:x}" for value in expected.registers.values())
     for words, ends in ((beats, last), (expected.output, expected.output_last)):

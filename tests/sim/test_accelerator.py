@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -37,7 +38,9 @@ def kernel(overlay: pynq.Overlay) -> Any:
 def run(device: SimulatedDevice, overlay: pynq.Overlay, model: Model) -> Callable[..., Batch]:
     """Run a batch of ``announced`` images on ``sent`` bytes, with pynq's DMA driver."""
 
-    def run_batch(sent: npt.NDArray[np.uint8], announced: int, features: bool = False) -> Batch:
+    def run_batch(
+        sent: npt.NDArray[np.uint8], announced: int, features: bool = False, margin: int = spec.FEATURES_ALWAYS
+    ) -> Batch:
         bytes_each = model.spec.output_bytes(features)
         buffer = device.allocate(sent.size, np.uint8)
         buffer[:] = sent.reshape(-1)
@@ -45,6 +48,7 @@ def run(device: SimulatedDevice, overlay: pynq.Overlay, model: Model) -> Callabl
         kernel, dma = overlay.first_exit, overlay.axi_dma
         kernel.write(REGISTER_OFFSET["num_images"], announced)
         kernel.write(REGISTER_OFFSET["mode"], spec.MODE_FEATURES if features else 0)
+        kernel.write(REGISTER_OFFSET["feature_margin"], margin)
         dma.recvchannel.transfer(results)
         kernel.write(REGISTER_OFFSET["CTRL"], spec.CTRL_START)
         dma.sendchannel.transfer(buffer)
@@ -53,8 +57,8 @@ def run(device: SimulatedDevice, overlay: pynq.Overlay, model: Model) -> Callabl
         assert dma.recvchannel.transferred == results.nbytes
         rows = np.array(results)
         return Batch(
-            rows[:, : model.spec.feature_bytes],
-            np.ascontiguousarray(rows[:, -RECORD.itemsize :]).view(RECORD)[:, 0],
+            rows[:, RECORD.itemsize :][:, : model.spec.feature_bytes],
+            np.ascontiguousarray(rows[:, : RECORD.itemsize]).view(RECORD)[:, 0],
             {name: kernel.read(REGISTER_OFFSET[name]) for name in OUTPUTS},
         )
 
@@ -80,6 +84,8 @@ def test_an_empty_batch_publishes_the_identity_and_touches_no_stream(
         "build_id": model.build_id,
         "images_done": 0,
         "error_flags": 0,
+        "images_crc": 0,
+        "results_crc": 0,
     }
     assert device.fabric_clocks == spec.START_CLOCKS
 
@@ -124,8 +130,8 @@ def test_an_output_cannot_be_written(kernel: Any, name: str) -> None:
     assert kernel.read(REGISTER_OFFSET[name]) == 0
 
 
-def test_the_registers_repeat_above_their_seven_address_bits(kernel: Any) -> None:
-    kernel.write(REGISTER_OFFSET["num_images"] + 0x80, 5)
+def test_the_registers_repeat_above_their_eight_address_bits(kernel: Any) -> None:
+    kernel.write(REGISTER_OFFSET["num_images"] + 0x100, 5)
     assert kernel.read(REGISTER_OFFSET["num_images"]) == 5
 
 
@@ -172,7 +178,8 @@ def test_a_batch_brings_a_record_for_each_image(
     expected_features, expected_logits = fabric.first_exit(sent, model)
     np.testing.assert_array_equal(batch.records["logits"], expected_logits)
     assert batch.records["sequence"].tolist() == list(range(count))
-    assert not batch.records["flags"].any()
+    assert batch.records["flags"].tolist() == [spec.RESULT_FEATURES if features else 0] * count
+    assert batch.registers["images_crc"] == zlib.crc32(sent.tobytes())
     assert (batch.registers["images_done"], batch.registers["error_flags"]) == (count, 0)
     if features:
         np.testing.assert_array_equal(fabric.unpack_features(batch.features, model), expected_features)

@@ -63,10 +63,13 @@ def test_the_compiled_kernel_is_the_numpy_one_on_any_input(
     for position in data.draw(st.lists(st.integers(0, max(beats - 1, 0)), max_size=2), "TLAST"):
         last[position : position + 1] = 1
     mode = data.draw(st.sampled_from([0, spec.MODE_FEATURES]), "mode")
+    margin = data.draw(
+        st.one_of(st.sampled_from([0, 1, 65534, 65535]), st.integers(0, 65535), st.integers(0, 300)), "m"
+    )
     generator = np.random.default_rng(data.draw(st.integers(0, 1000), "seed"))
     words = generator.integers(0, 256, (beats, wide_model.spec.beat_bytes)).astype(np.uint8)
     compiled, readable = kernels
-    assert_equal_runs(compiled(words, last, images, mode), readable(words, last, images, mode))
+    assert_equal_runs(compiled(words, last, images, mode, margin), readable(words, last, images, mode, margin))
 
 
 @pytest.mark.parametrize("features", [False, True], ids=["logits", "features"])
@@ -76,7 +79,7 @@ def test_a_full_batch_ends_with_one_tlast(kernels: tuple[Kernel, Kernel], wide_m
     last[-1] = 1
     words = np.random.default_rng(1).integers(0, 256, (beats, wide_model.spec.beat_bytes)).astype(np.uint8)
     for kernel in kernels:
-        run = kernel(words, last, 2, int(features))
+        run = kernel(words, last, 2, int(features), spec.FEATURES_ALWAYS)
         assert run is not None
         assert np.flatnonzero(run.output_last).tolist() == [2 * wide_model.spec.output_beats(features) - 1]
         assert len(run.output) == len(run.output_last)
@@ -95,6 +98,7 @@ def test_both_kernels_bring_the_same_through_the_simulated_board(
             overlay.axi_dma.recvchannel.transfer(received)
             overlay.first_exit.write(REGISTER_OFFSET["num_images"], len(sent))
             overlay.first_exit.write(REGISTER_OFFSET["mode"], spec.MODE_FEATURES)
+            overlay.first_exit.write(REGISTER_OFFSET["feature_margin"], spec.FEATURES_ALWAYS)
             overlay.first_exit.write(REGISTER_OFFSET["CTRL"], spec.CTRL_START)
             overlay.axi_dma.sendchannel.transfer(buffer)
             overlay.axi_dma.recvchannel.wait()
@@ -106,7 +110,7 @@ def test_both_kernels_bring_the_same_through_the_simulated_board(
 
 def test_a_kernel_of_ones_own_is_taken_and_named(model: Model) -> None:
     def broken(_: Model) -> Kernel:
-        return lambda beats, last, images, mode: None
+        return lambda beats, last, images, mode, margin: None
 
     with SimulatedDevice(model, kernel=broken) as device:
         overlay = pynq.Overlay(device.bitfile, device=device)

@@ -121,10 +121,10 @@ def test_what_goes_wrong_in_the_kernel_is_raised_in_the_host_and_leaves_no_threa
     def failing(model: Model) -> object:
         healthy = numpy_kernel(model)
 
-        def kernel(beats, last, count, mode):  # type: ignore[no-untyped-def]
+        def kernel(beats, last, count, mode, margin):  # type: ignore[no-untyped-def]
             if count == 3:
                 raise ZeroDivisionError("in the kernel")
-            return healthy(beats, last, count, mode)
+            return healthy(beats, last, count, mode, margin)
 
         return kernel
 

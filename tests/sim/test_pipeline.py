@@ -37,7 +37,7 @@ def expected(model: Model, images: np.ndarray) -> np.ndarray:
 
 
 class Spoiled:
-    """A kernel that flips a sequence number in some of its runs, by the run's number from 0 on."""
+    """A kernel whose results have flipped bits in some of its runs, by the run's number from 0 on."""
 
     def __init__(self, runs: set[int], error_flags: int = 0) -> None:
         self.runs, self.error_flags, self.count = runs, error_flags, 0
@@ -45,14 +45,14 @@ class Spoiled:
     def __call__(self, model: Model) -> Kernel:
         healthy = numpy_kernel(model)
 
-        def kernel(beats: Any, last: Any, images: int, mode: int) -> Run | None:
-            result = healthy(beats, last, images, mode)
+        def kernel(beats: Any, last: Any, images: int, mode: int, margin: int) -> Run | None:
+            result = healthy(beats, last, images, mode, margin)
             if images and result is not None:
                 if self.count in self.runs:
                     if self.error_flags:
                         result.registers["error_flags"] = self.error_flags
                     else:
-                        result.output.reshape(images, -1)[images // 2, -4] ^= 1
+                        result.output[len(result.output) // 2] ^= 1
                 self.count += 1
             return result
 
@@ -104,9 +104,9 @@ def test_without_a_retry_left_the_error_is_raised_and_the_next_call_is_right(
         SimulatedDevice(model, kernel=Spoiled({2, 3, 4})) as device,
         opened(model, device, retries=0) as network,
     ):
-        with pytest.raises(TransferError, match="sequence number"):
+        with pytest.raises(TransferError, match="checksum"):
             network.classify(images)
-        with pytest.raises(TransferError, match="sequence number"):
+        with pytest.raises(TransferError, match="checksum"):
             network.classify(images[:SIZE])
         close(network.classify(images[SIZE:]).logits, expected[SIZE:])
 
@@ -230,7 +230,7 @@ def test_a_batch_that_failed_while_another_call_finished_it_is_raised_in_its_own
         stream = network.stream(iter(images), batch=SIZE)
         close(next(stream).logits, expected[:SIZE])
         close(network.classify(images).logits, expected)
-        with pytest.raises(TransferError, match="sequence number"):
+        with pytest.raises(TransferError, match="checksum"):
             next(stream)
         close(network.classify(images).logits, expected)
 

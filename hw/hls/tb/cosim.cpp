@@ -36,6 +36,7 @@ Run simulate(const vectors::Case& one, double share, std::mt19937& random) {
   };
   top->num_images = one.num_images;
   top->mode = one.mode;
+  top->feature_margin = one.feature_margin;
   top->reset = 1;
   for (int clock = 0; clock < 10; ++clock) {
     settle(0);
@@ -78,7 +79,7 @@ bool agrees(const vectors::Case& one, const Run& run, const char* how) {
     const uint64_t expected = one.output[beat].word, got = run.output[beat];
     if (expected == got) continue;
     std::printf("  %s, %s: %s, in output beat %zu: expected %#llx, got %#llx\n", one.name.c_str(), how,
-                vectors::field_of(beat, expected ^ got, one.mode).c_str(), beat, (unsigned long long)expected,
+                vectors::field_of(one, beat, expected ^ got).c_str(), beat, (unsigned long long)expected,
                 (unsigned long long)got);
     return false;
   }
@@ -116,7 +117,8 @@ int main(int count, char** arguments) {
         ++failures;
         continue;
       }
-      std::printf("  %s, mode %u: %u images in %llu clocks (measured)\n", one.name.c_str(), one.mode, one.num_images,
+      std::printf("  %s, mode %u, margin %u: %u images in %llu clocks (measured)\n", one.name.c_str(), one.mode, one.feature_margin,
+                  one.num_images,
                   (unsigned long long)free.clocks);
       for (int run = 0; run < STALLED_RUNS; ++run, ++runs) {
         const double share = (run + 1.0) / (STALLED_RUNS + 1);

@@ -37,8 +37,8 @@ uint64_t beats_needed(const uint8_t* last, uint64_t input_beats, uint32_t num_im
 uint32_t first_exit_beat_bytes(void) { return BEAT_BYTES; }
 
 int first_exit_run(const uint8_t* beats, const uint8_t* last, uint64_t input_beats, uint32_t num_images, uint32_t mode,
-                   uint8_t* output, uint8_t* output_last, uint64_t output_capacity_beats, uint64_t* consumed_beats,
-                   uint64_t* produced_beats, struct first_exit_registers* registers) {
+                   uint16_t feature_margin, uint8_t* output, uint8_t* output_last, uint64_t output_capacity_beats,
+                   uint64_t* consumed_beats, uint64_t* produced_beats, struct first_exit_registers* registers) {
   *consumed_beats = *produced_beats = 0;
   const uint64_t needed = beats_needed(last, input_beats, num_images);
   if (needed > input_beats) return FIRST_EXIT_STARVED;
@@ -56,8 +56,9 @@ int first_exit_run(const uint8_t* beats, const uint8_t* last, uint64_t input_bea
     sent.last = last[beat] != 0;
     images.write(sent);
   }
-  first_exit(images, results, num_images, mode, registers->magic, registers->version, registers->build_id,
-             registers->images_done, registers->error_flags);
+  first_exit(images, results, num_images, mode, feature_margin, registers->magic, registers->version,
+             registers->build_id, registers->images_done, registers->error_flags, registers->images_crc,
+             registers->results_crc);
   *consumed_beats = needed - images.size();
   *produced_beats = results.size();
   for (uint64_t beat = 0; beat < *produced_beats; ++beat) {

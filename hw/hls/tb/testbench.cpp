@@ -11,7 +11,8 @@
 
 namespace {
 
-const char* const REGISTER_NAMES[vectors::REGISTERS] = {"magic", "version", "build_id", "images_done", "error_flags"};
+const char* const REGISTER_NAMES[vectors::REGISTERS] = {"magic",       "version",    "build_id",   "images_done",
+                                                        "error_flags", "images_crc", "results_crc"};
 
 bool differs(const vectors::Case& one, const char* what, uint64_t expected, uint64_t got) {
   if (expected == got) return false;
@@ -22,16 +23,19 @@ bool differs(const vectors::Case& one, const char* what, uint64_t expected, uint
 
 bool passes(const vectors::Case& one) {
   const uint32_t bytes = first_exit_beat_bytes();
-  std::vector<uint8_t> input, input_last, output((one.output.size() + 1) * bytes), output_last(one.output.size() + 1);
+  std::vector<uint8_t> input, input_last, output, output_last;
   for (const vectors::Beat& beat : one.input) {
     for (uint32_t byte = 0; byte < bytes; ++byte) input.push_back(uint8_t(beat.word >> (8 * byte)));
     input_last.push_back(beat.last);
   }
+  const uint64_t most = uint64_t(one.num_images) * (spec::RESULT_BEATS + spec::FEATURE_BEATS) + 1;
+  output.resize(most * bytes);
+  output_last.resize(most);
   uint64_t consumed = 0, produced = 0;
   first_exit_registers registers = {};
   const int status = first_exit_run(input.data(), input_last.data(), input_last.size(), one.num_images, one.mode,
-                                    output.data(), output_last.data(), output_last.size(), &consumed, &produced,
-                                    &registers);
+                                    one.feature_margin, output.data(), output_last.data(), output_last.size(),
+                                    &consumed, &produced, &registers);
   if (differs(one, "status", FIRST_EXIT_DONE, uint64_t(status))) return false;
   if (differs(one, "beats consumed", one.consumed, consumed)) return false;
   if (differs(one, "beats produced", one.output.size(), produced)) return false;
@@ -39,7 +43,7 @@ bool passes(const vectors::Case& one) {
     uint64_t word = 0;
     for (uint32_t byte = 0; byte < bytes; ++byte) word |= uint64_t(output[beat * bytes + byte]) << (8 * byte);
     const uint64_t expected = one.output[beat].word;
-    const std::string field = vectors::field_of(beat, word ^ expected, one.mode);
+    const std::string field = vectors::field_of(one, beat, word ^ expected);
     if (differs(one, (field + ", in output beat " + std::to_string(beat)).c_str(), expected, word)) return false;
     if (differs(one, ("TLAST of output beat " + std::to_string(beat)).c_str(), one.output[beat].last,
                 output_last[beat])) {
@@ -47,7 +51,8 @@ bool passes(const vectors::Case& one) {
     }
   }
   const uint32_t got[vectors::REGISTERS] = {registers.magic, registers.version, registers.build_id,
-                                            registers.images_done, registers.error_flags};
+                                            registers.images_done, registers.error_flags, registers.images_crc,
+                                            registers.results_crc};
   for (int index = 0; index < vectors::REGISTERS; ++index) {
     if (differs(one, REGISTER_NAMES[index], one.registers[index], got[index])) return false;
   }

@@ -21,13 +21,13 @@ struct Beat {
 
 struct Case {
   std::string name;
-  uint32_t num_images, mode;
+  uint32_t num_images, mode, feature_margin;
   uint64_t consumed;
-  std::vector<uint32_t> registers;  // magic, version, build_id, images_done, error_flags
+  std::vector<uint32_t> registers;  // in the order of the testbench's names
   std::vector<Beat> input, output;
 };
 
-constexpr int REGISTERS = 5;
+constexpr int REGISTERS = 7;
 
 class Reader {
  public:
@@ -37,7 +37,7 @@ class Reader {
 
   std::vector<Case> read() {
     expect("first_exit_vectors");
-    if (number(10) != 1) fail("another format version; write it again with `make vectors`");
+    if (number(10) != 2) fail("another format version; write it again with `make vectors`");
     check("build_id", 16, spec::BUILD_ID);
     check("beat_bits", 10, spec::BEAT_BITS);
     check("image_beats", 10, spec::IMAGE_BEATS);
@@ -56,6 +56,7 @@ class Reader {
     one.name = token();
     one.num_images = uint32_t(named("num_images"));
     one.mode = uint32_t(named("mode"));
+    one.feature_margin = uint32_t(named("feature_margin"));
     one.input.resize(named("input"));
     one.consumed = named("consumed");
     one.output.resize(named("output"));
@@ -120,22 +121,26 @@ class Reader {
 };
 
 // Which value of an image's output a beat's bit belongs to, for the report of a mismatch.
-inline std::string field_of(uint64_t output_beat, uint64_t difference, uint32_t mode) {
-  const bool with_features = (mode & spec::MODE_FEATURES) != 0;
-  const uint64_t feature_beats = with_features ? spec::FEATURE_BEATS : 0;
-  const uint64_t image_beats = feature_beats + spec::RESULT_BEATS;
-  const uint64_t image = output_beat / image_beats, beat = output_beat % image_beats;
+inline std::string field_of(const Case& one, uint64_t output_beat, uint64_t difference) {
+  uint64_t image = 0, beat = output_beat;  // in the image's own part of the output
+  for (uint64_t start = 0;; ++image) {
+    const uint64_t flags = one.output.at(start + spec::RESULT_BEATS - 1).word >> (spec::BEAT_BITS - spec::LOGIT_BITS);
+    const uint64_t beats = spec::RESULT_BEATS + ((flags & spec::RESULT_FEATURES) != 0 ? spec::FEATURE_BEATS : 0);
+    if (beat < beats) break;
+    beat -= beats;
+    start += beats;
+  }
   int bit = 0;
   while (bit < 63 && !(difference >> bit & 1)) ++bit;
   const std::string where = "image " + std::to_string(image) + ", ";
-  if (beat < feature_beats) {
-    const uint64_t index = (beat * spec::BEAT_BITS + bit) / spec::ACTIVATION_BITS;
+  if (beat >= uint64_t(spec::RESULT_BEATS)) {
+    const uint64_t index = ((beat - spec::RESULT_BEATS) * spec::BEAT_BITS + bit) / spec::ACTIVATION_BITS;
     const uint64_t position = index / spec::TRUNK_OUT_CHANNELS;
     if (position >= uint64_t(spec::BRANCH_SIDE) * spec::BRANCH_SIDE) return where + "padding of the features";
     return where + "feature of channel " + std::to_string(index % spec::TRUNK_OUT_CHANNELS) + ", row " +
            std::to_string(position / spec::BRANCH_SIDE) + ", column " + std::to_string(position % spec::BRANCH_SIDE);
   }
-  const uint64_t field = ((beat - feature_beats) * spec::BEAT_BITS + bit) / spec::LOGIT_BITS;
+  const uint64_t field = (beat * spec::BEAT_BITS + bit) / spec::LOGIT_BITS;
   if (field < uint64_t(spec::CLASSES)) return where + "logit of class " + std::to_string(field);
   return where + (field == uint64_t(spec::CLASSES) ? "sequence number" : "flags");
 }

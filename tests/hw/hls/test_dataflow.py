@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pynq_ee.network import spec
+from pynq_ee.network import fabric, spec
 from pynq_ee.network.spec import FIFO_DEPTHS, FIFO_NEEDED, PIPELINE_DEPTHS, Spec
 from pynq_ee.network.weights import Model
 from pynq_ee.sim import dataflow
@@ -18,8 +18,12 @@ from pynq_ee.sim import dataflow
 WIDTHS = [pytest.param(Spec(pixels_per_beat=pixels), id=f"{8 * pixels} bit") for pixels in (4, 8)]
 FEATURES = [pytest.param(False, id="logits"), pytest.param(True, id="features")]
 
+#: Whose features follow their records: everybody's, nobody's, and bursts of both.
+FOLLOW = {"all": [True] * 12, "none": [False] * 12, "bursts": [True, True, False, False, False, True] * 2}
+
 both_widths = pytest.mark.parametrize("one", WIDTHS)
 both_modes = pytest.mark.parametrize("features", FEATURES)
+whoever_follows = pytest.mark.parametrize("follow", FOLLOW.values(), ids=FOLLOW)
 
 
 def clocks(one: Spec, images: int, features: bool, **changes: object) -> int:
@@ -36,12 +40,18 @@ def clocks(one: Spec, images: int, features: bool, **changes: object) -> int:
 def test_each_step_reads_and_writes_what_the_kernel_does(
     one: Spec, images: int, random_model: Callable[..., Model], build: Callable[..., Path]
 ) -> None:
-    program = build(random_model(1, one), "trace") / "trace"
-    for features in (False, True):
-        mode = spec.MODE_FEATURES if features else 0
-        printed = subprocess.run([program, str(images), str(mode)], capture_output=True, text=True, check=True).stdout
+    model = random_model(1, one)
+    program = build(model, "trace") / "trace"
+    pixels = np.random.default_rng(images).integers(0, 256, (images, 28, 28)).astype(np.uint8)
+    logits = fabric.first_exit(pixels, model)[1]
+    ordered = np.sort(logits.astype(int), axis=1)
+    some = int(np.median(ordered[:, -1] - ordered[:, -2])) if images else 0
+    for mode, margin in ((0, spec.FEATURES_ALWAYS), *((1, each) for each in (0, some, spec.FEATURES_ALWAYS))):
+        command = [program, str(images), str(mode), str(margin)]
+        printed = subprocess.run(command, input=pixels.tobytes(), capture_output=True, check=True).stdout.decode()
         events = printed.splitlines()[images * one.image_beats :]  # the testbench's own writes come first
-        for process in dataflow.processes(one, images, features):
+        follow = fabric.features_follow(logits, margin) & bool(mode)
+        for process in dataflow.processes(one, images, bool(mode), follow):
             tables = {f"read {name}": table for name, table in process.reads.items()}
             tables |= {f"write {name}": table for name, table in process.writes.items()}
             own = iter([event for event in events if event in tables])
@@ -53,11 +63,13 @@ def test_each_step_reads_and_writes_what_the_kernel_does(
 
 @both_widths
 @both_modes
-def test_what_is_written_is_read(one: Spec, features: bool) -> None:
-    processes = dataflow.processes(one, 4, features)
+@whoever_follows
+def test_what_is_written_is_read(one: Spec, features: bool, follow: list[bool]) -> None:
+    follow = [features and each for each in follow[:4]]
+    processes = dataflow.processes(one, 4, features, follow)
     written = {name: int(table.sum()) for process in processes for name, table in process.writes.items()}
     read = {name: int(table.sum()) for process in processes for name, table in process.reads.items()}
-    assert written.pop(dataflow.RESULTS) == 4 * one.output_beats(features)
+    assert written.pop(dataflow.RESULTS) == sum(one.output_beats(each) for each in follow)
     assert read.pop(dataflow.IMAGES) == 4 * one.image_beats
     assert written == read
     assert set(written) == {name for name in FIFO_DEPTHS if features or "feature" not in name}
@@ -81,6 +93,13 @@ def test_an_image_takes_its_beats_in_the_steady_state(one: Spec, features: bool)
 
 
 @both_widths
+@whoever_follows
+def test_the_rate_does_not_depend_on_whose_features_follow(one: Spec, follow: list[bool]) -> None:
+    for images in (1, 2, 5, 12):
+        assert clocks(one, images, True, follow=follow[:images]) == clocks(one, images, True)
+
+
+@both_widths
 @both_modes
 @pytest.mark.parametrize("images", [1, 3, 4, 5, 17])
 def test_the_short_cut_for_long_batches_is_the_simulation(one: Spec, features: bool, images: int) -> None:
@@ -93,25 +112,51 @@ def test_a_million_images_and_none_have_clocks_too() -> None:
     assert dataflow.batch_clocks(one, 0, False) == spec.START_CLOCKS
 
 
-@pytest.mark.parametrize(("one", "expected"), list(zip((param.values[0] for param in WIDTHS), (352, 224))), ids=str)
-def test_the_latency_of_one_image(one: Spec, expected: int) -> None:
-    assert {dataflow.batch_clocks(one, 1, features) for features in (False, True)} == {expected}
+@pytest.mark.parametrize(("one", "expected"), list(zip((param.values[0] for param in WIDTHS), (356, 228))), ids=str)
+def test_the_latency_of_one_image_and_of_its_features_behind_it(one: Spec, expected: int) -> None:
+    found = [dataflow.batch_clocks(one, 1, features) for features in (False, True)]
+    assert found == [expected, expected + one.feature_beats]
 
 
 # Stalls --------------------------------------------------------------------------------------------------------------
 
 
 @both_widths
-@both_modes
-def test_no_stall_pattern_deadlocks(one: Spec, features: bool) -> None:
-    patterns, images = 1000, 3
-    result = dataflow.simulate(one, images, features, dataflow.random_stalls(patterns, seed=1))
+@pytest.mark.parametrize(
+    ("features", "follow"), [(False, "none"), *((True, name) for name in FOLLOW)], ids=["logits", *FOLLOW]
+)
+def test_no_stall_pattern_deadlocks(one: Spec, features: bool, follow: str) -> None:
+    patterns, images = 500, 6
+    result = dataflow.simulate(
+        one, images, features, dataflow.random_stalls(patterns, seed=1), follow=FOLLOW[follow][:images]
+    )
     assert not result.deadlock.any()
     assert result.clocks.min() >= clocks(one, images, features)
     assert np.percentile(result.clocks, 90) > 2 * clocks(one, images, features)  # they do stall
     assert all(held <= FIFO_DEPTHS[name] for name, held in result.most.items())
-    if features:  # and fill what can fill: the output's side, back to the trunk
-        assert [result.most[name] for name in ("features", "feature_tokens", "merged", "words")] == [96, 16, 16, 16]
+    if follow == "all":  # and fill what can fill: the output's side, back to the trunk
+        assert result.most["merged"] == 16 and result.most["features"] > 2 * one.feature_beats
+
+
+def closed(one: Spec, images: int, follow: list[bool], depths: dict[str, int]) -> dict[str, int]:
+    """The most that each FIFO held while the output stayed closed until nothing moved any more."""
+
+    def late() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for clock in range(100_000):
+            yield np.array([True]), np.array([clock >= 5000])
+
+    result = dataflow.simulate(one, images, True, late(), depths=depths, follow=follow)
+    assert not result.deadlock.any()
+    assert 5000 < result.clocks[0] <= 5000 + spec.batch_clocks(one, images)
+    return dict(result.most)
+
+
+@both_widths
+@whoever_follows
+def test_an_output_that_stays_closed_fills_the_fifos_and_loses_nothing(one: Spec, follow: list[bool]) -> None:
+    most = closed(one, 12, follow, FIFO_DEPTHS)
+    assert most["merged"] == FIFO_DEPTHS["merged"]
+    assert most["features"] <= FIFO_DEPTHS["features"]
 
 
 @both_widths
@@ -150,7 +195,7 @@ def test_any_of_them_a_token_shallower_does_not(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "depth", "pixels", "features"),
-    [("features", 23, 8, True), ("features", 18, 4, True), ("flags", 2, 8, False), ("flags", 1, 4, False)],
+    [("features", 98, 8, True), ("features", 166, 4, True), ("flags", 2, 8, False), ("flags", 1, 4, False)],
 )
 def test_a_fifo_too_shallow_deadlocks(name: str, depth: int, pixels: int, features: bool) -> None:
     one = Spec(pixels_per_beat=pixels)

@@ -20,6 +20,9 @@ HARDWARE = Path(__file__).resolve().parents[3] / "hw"
 #: What the generated header makes of a step's weights: its first argument says which ROM is read.
 ROM_READER = "classifier_weights"
 
+#: FIFOs deep enough for a block RAM: what waits for an image's record.
+WAITING = {"features"}
+
 _ARRAY = re.compile(r"^ +(?!return\b)[\w:]+(?:<[^;=]*?>)? (\w+)((?:\[[^\]]+\])+)(?: = \{[^}]*\})?;$")
 _STREAM = re.compile(r"^ +hls::stream<[\w:]+> (\w+);$")
 _UNROLLED = re.compile(r"\bfor \(int (\w+) = [^{]*\{\n\s*VITIS\(HLS unroll\)")
@@ -55,14 +58,14 @@ def _arrays(code: str) -> Iterator[str]:
 
 
 def _streams(code: str) -> Iterator[str]:
-    """FIFOs are as deep as the specification says, and shift registers however deep that is."""
+    """FIFOs are as deep as the specification says, and shift registers but for those that fill a block RAM."""
     lines = code.splitlines()
     for number, line in enumerate(lines):
         if found := _STREAM.match(line):
             name = found[1]
             pragmas = [
                 f"VITIS(HLS stream variable={name} depth=FIRST_EXIT_DEPTH_{name.upper()})",
-                f"VITIS(HLS bind_storage variable={name} type=fifo impl=srl)",
+                f"VITIS(HLS bind_storage variable={name} type=fifo impl={'bram' if name in WAITING else 'srl'})",
             ]
             if [following.strip() for following in lines[number + 1 : number + 3]] != pragmas:
                 yield f"the stream {name} is not followed by {' '.join(pragmas)}"

@@ -71,11 +71,16 @@ def simulated(make: Make, folder: Path, model: Model, images: np.ndarray) -> dic
     result = make("-s", "cosim", **variables_of(folder))
     assert result.returncode == 0, result.stdout
     agreed = re.search(r"^(\d+) of (\d+) runs agree$", result.stdout, re.MULTILINE)
-    assert agreed and agreed[1] == agreed[2] == "30", result.stdout
-    clocks = re.findall(r"mode (\d): (\d+) images in (\d+) clocks \(measured\)", result.stdout)
-    by_mode = [{int(count): int(total) for mode, count, total in clocks if mode == wanted} for wanted in "01"]
-    assert by_mode[0] == by_mode[1]  # the features are hidden behind the images that follow
-    return by_mode[0]
+    assert agreed and agreed[1] == agreed[2] == "50", result.stdout
+    runs = re.findall(r"mode (\d), margin (\d+): (\d+) images in (\d+) clocks \(measured\)", result.stdout)
+    # To the last beat of the output: the features of all images but the last are hidden behind the images that follow.
+    clocks = {mode: {int(count): int(total) for found, _, count, total in runs if found == mode} for mode in "01"}
+    features = {0, model.spec.feature_beats}
+    for mode, margin, count, total in runs:
+        surplus = int(total) - clocks["0"][int(count)]
+        assert surplus in features if mode == "1" else surplus == 0, (mode, margin, count)
+    assert {total - clocks["0"][count] for count, total in clocks["1"].items()} == {model.spec.feature_beats}
+    return clocks["0"]
 
 
 @needs_verilator
@@ -104,7 +109,7 @@ def test_a_circuit_that_errs_is_found(make: Make, random_model: Callable[..., Mo
     kept = ["-o", str(tmp_path / "rtl-reference" / "done")]  # or it would be written anew
     result = make("-s", *kept, "cosim", **variables_of(tmp_path))
     assert result.returncode != 0
-    assert re.search(r"expected 0x\w+, got 0x\w+", result.stdout) and "30 of 30" not in result.stdout
+    assert re.search(r"expected 0x\w+, got 0x\w+", result.stdout) and "50 of 50" not in result.stdout
 
 
 def test_another_model_is_another_circuit_without_a_clean(

@@ -269,7 +269,7 @@ def test_leftovers_of_a_killed_run_are_removed(checkout):
 def test_hls_gets_the_part_the_period_and_the_identity_of_its_ip(checkout):
     assert checkout.build("--board", "zcu104", "--clock", "50", "--stage", "hls", compare=False).status == 0
     settings = (checkout.root / "hw" / "build" / "zcu104" / "hls" / "run.tcl").read_text()
-    for item in ("part xczu7ev-ffvc1156-2-e", "period 20.000", "vendor pynq_ee", "version 1.0", "kernel first_exit"):
+    for item in ("part xczu7ev-ffvc1156-2-e", "period 20.000", "vendor pynq_ee", "version 2.0", "kernel first_exit"):
         assert item in settings
     assert published(checkout.overlay) == []
 

@@ -132,7 +132,25 @@ def test_the_build_id_of_a_known_model_never_changes() -> None:
         )
         for layer in spec.layers
     }
-    assert f"{dataclasses.replace(models.random_model(), fabric=zeros).build_id:08x}" == "daa1daac"
+    found = [f"{weights.build_id(spec, zeros, version):08x}" for version in (1, 2)]
+    assert found == ["daa1daac", "3a4f67ed"]
+    assert dataclasses.replace(models.random_model(), fabric=zeros).build_id == int(found[-1], 16)
+
+
+def test_a_model_of_an_earlier_interface_is_read_and_has_the_build_id_of_this_one(tmp_path: Path) -> None:
+    model = models.random_model(3)
+    path = weights.save(model, tmp_path / "model.npz")
+    with np.load(path) as file:
+        arrays = dict(file)
+    for version, known in ((1, True), (3, False)):
+        header = json.loads(str(arrays["header"]))
+        header["build_id"] = f"{weights.build_id(model.spec, model.fabric, version):08x}"
+        np.savez(path, **{**arrays, "header": np.array(json.dumps(header))})
+        if known:
+            assert weights.load(path).build_id == model.build_id
+        else:
+            with pytest.raises(ModelFileError, match="its header says build_id"):
+                weights.load(path)
 
 
 @pytest.mark.parametrize("layer", ["trunk", "branch", "classifier"])

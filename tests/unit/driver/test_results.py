@@ -1,0 +1,118 @@
+"""A result stream is taken apart as it was put together, and refused where length, flags and numbers do not fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pynq_ee.driver import results
+from pynq_ee.errors import TransferError
+from pynq_ee.network import spec
+from pynq_ee.network.spec import Spec
+
+pytestmark = pytest.mark.parametrize("way", ["compiled", "NumPy"])
+
+
+@pytest.fixture(autouse=True)
+def walked(way, monkeypatch):
+    """Let the stream be walked through in one way or the other."""
+    if way == "NumPy":
+        monkeypatch.setattr(results, "_native", None)
+    elif results._native is None:
+        pytest.skip("no compiler at installation")
+
+
+SPECS = st.sampled_from([Spec(pixels_per_beat=4), Spec(pixels_per_beat=8)])
+FOLLOW = st.one_of(
+    st.lists(st.booleans(), min_size=1, max_size=30),
+    st.lists(st.sampled_from([False] * 20 + [True]), min_size=60, max_size=300),
+    st.integers(1, 200).map(lambda count: [True] * count),
+    st.integers(1, 200).map(lambda count: [False] * count),
+)
+
+
+def stream_of(numbers: Spec, follow: list[bool], seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A stream, the logits (n, 10) and the features (n, 588) in it."""
+    random = np.random.default_rng(seed)
+    logits = random.integers(-(1 << 15), 1 << 15, (len(follow), spec.CLASSES)).astype(np.int16)
+    features = random.integers(0, 256, (len(follow), numbers.feature_block_bytes)).astype(np.uint8)
+    features[:, numbers.feature_bytes :] = 0
+    parts = []
+    for number, follows in enumerate(follow):
+        tail = np.array([number, spec.RESULT_FEATURES if follows else 0], np.uint16)
+        parts += [logits[number].view(np.uint8), tail.view(np.uint8)]
+        if follows:
+            parts.append(features[number])
+    return np.concatenate(parts), logits, features[:, : numbers.feature_bytes]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(numbers=SPECS, follow=FOLLOW, seed=st.integers(0, 99))
+def test_what_was_put_together_is_taken_apart(numbers, follow, seed):
+    stream, logits, features = stream_of(numbers, follow, seed)
+    found = results.parse(stream, len(follow), numbers)
+    np.testing.assert_array_equal(found.logits, logits)
+    assert found.has_features().tolist() == follow
+    sent = np.flatnonzero(follow)
+    np.testing.assert_array_equal(found.features(sent, numbers), features[sent])
+    assert results.possible_length(numbers, len(follow), True, len(stream))
+    assert results.possible_length(numbers, len(follow), False, len(stream)) == (not any(follow))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(numbers=SPECS, follow=FOLLOW, data=st.data())
+def test_a_flag_that_is_wrong_a_stream_cut_short_and_one_too_long_are_refused(numbers, follow, data):
+    stream, _, _ = stream_of(numbers, follow)
+    image = data.draw(st.integers(0, len(follow) - 1), "image")
+    place = sum(numbers.output_bytes(each) for each in follow[:image])
+    wrong = stream.copy()
+    wrong[place + spec.RESULT_BYTES - 2] ^= spec.RESULT_FEATURES
+    beats = data.draw(st.integers(1, len(stream) // numbers.beat_bytes - 1), "beats")
+    shorter, longer = stream[: -beats * numbers.beat_bytes], np.concatenate([stream, stream[: numbers.beat_bytes]])
+    for spoiled in (wrong, shorter, longer):
+        with pytest.raises(TransferError, match="checking results"):
+            results.parse(spoiled, len(follow), numbers)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(numbers=SPECS, follow=FOLLOW, data=st.data())
+def test_a_flipped_bit_of_a_number_or_a_flag_is_refused_and_its_image_named(numbers, follow, data):
+    stream, _, _ = stream_of(numbers, follow)
+    image = data.draw(st.integers(0, len(follow) - 1), "image")
+    byte, bit = data.draw(st.integers(20, 23), "byte"), data.draw(st.integers(0, 7), "bit")
+    if (byte, 1 << bit) == (22, spec.RESULT_FEATURES):
+        return  # the test above
+    stream[sum(numbers.output_bytes(each) for each in follow[:image]) + byte] ^= 1 << bit
+    with pytest.raises(TransferError, match=f"image {image} (carries flags|came back)") as caught:
+        results.parse(stream, len(follow), numbers)
+    assert caught.value.images_done == image
+
+
+def test_features_that_were_not_sent_are_not_given():
+    numbers = Spec()
+    found = results.parse(stream_of(numbers, [True, False])[0], 2, numbers)
+    with pytest.raises(TransferError, match="the features of image 1 were not sent"):
+        found.features(np.array([0, 1]), numbers)
+    assert found.features(np.array([], np.intp), numbers).shape == (0, numbers.feature_bytes)
+
+
+def test_both_ways_split_alike_also_what_no_circuit_sends(way):
+    if results._native is None:
+        pytest.skip("one way is here")
+    random = np.random.default_rng(7)
+    for _ in range(500):
+        stream = random.integers(0, 256, random.integers(1, 3000)).astype(np.uint8)
+        count = int(random.integers(1, 40))
+        found = [split(stream, count, 592) for split in (results._split, results._split_natively)]
+        uniform = len(stream) in (24 * count, 616 * count)  # of which NumPy believes that all are alike
+        assert uniform or all(np.array_equal(one, other) for one, other in zip(*found))
+
+
+def test_what_is_kept_is_no_view():
+    numbers = Spec()
+    stream, _, features = stream_of(numbers, [True, False, True])
+    kept = results.parse(stream, 3, numbers).kept()
+    stream[:] = 0
+    np.testing.assert_array_equal(kept.features(np.array([2]), numbers), features[2:])
