@@ -105,7 +105,7 @@ def parse(stream: Bytes, count: int, spec: Spec) -> Results:
     split = _split if _native is None else _split_natively
     records, places, ends_at = split(stream, count, spec.feature_block_bytes)
     found = len(places)
-    tails = _TAILS[:found] + np.where(places != _NONE, _FOLLOWED, np.uint32(0))
+    tails = _TAILS[:found] + (places != _NONE) * _FOLLOWED
     wrong = records.view(np.uint32)[:, -1] != tails
     if wrong.any():
         first = int(np.argmax(wrong))

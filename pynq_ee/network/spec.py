@@ -11,6 +11,7 @@ branch, weight widths). Everything else is derived from them, so a derived numbe
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Literal
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -182,8 +183,8 @@ class Spec:
         """Beats of the result record of one image."""
         return RESULT_BYTES // self.beat_bytes
 
-    @property
-    def feature_block_bytes(self) -> int:
+    @cached_property
+    def feature_block_bytes(self) -> int:  # asked for with every batch
         """Bytes of the features of one image in the result stream: whole beats (588 of 32 bit, 592 of 64 bit)."""
         return self.feature_beats * self.beat_bytes
 

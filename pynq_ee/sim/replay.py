@@ -118,7 +118,7 @@ class ReplayDevice(SimulatedDevice):
     def _place(self, bank: _Registers) -> None:
         """Put the next images' results where the receive channel would have written them."""
         begin = time.perf_counter()
-        target = self._addresses[int(bank[(RECEIVE_BASE + ADDRESS) // WORD_BYTES])]
+        target = self._addresses[int(bank[(RECEIVE_BASE + ADDRESS) // WORD_BYTES])].reshape(-1)
         count = int(bank[(RECEIVE_BASE + LENGTH) // WORD_BYTES]) // self._rows.shape[1]
         if self._position == len(self._rows):
             self._position = 0

@@ -160,6 +160,22 @@ def test_a_bitstream_of_another_model_is_refused_with_both_identities(model, ran
         assert device.live_buffers == 0
 
 
+def test_a_circuit_of_version_1_of_the_interface_is_refused_whatever_model_it_is_of(model):
+    def of_version_1(model):
+        newer = numpy_kernel(model)
+
+        def kernel(beats, last, images, mode, margin):
+            run = newer(beats, last, images, mode, margin)
+            return run._replace(registers={**run.registers, "version": 1})
+
+        return kernel
+
+    with SimulatedDevice(model, kernel=of_version_1) as device:
+        with pytest.raises(IdentityError, match=rf"version 0x0*1 \(needed 0x0*{spec.INTERFACE_VERSION:x}\)\. Load"):
+            open_accelerator(model, device)
+        assert device.live_buffers == 0
+
+
 def test_an_interrupt_during_a_wait_leaves_a_working_overlay(model, images, monkeypatch):
     with SimulatedDevice(model, kernel="numpy") as device:
         accelerator = open_accelerator(model, device)

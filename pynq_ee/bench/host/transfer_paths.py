@@ -1,8 +1,9 @@
-"""What one transfer costs the host, on three paths from images to logits, side by side in one run.
+"""What one transfer costs the host, on several paths from images to logits, side by side in one run.
 
 ``this driver``
     :class:`pynq_ee.driver.accelerator.Accelerator`: ``fill``, ``start``, ``finish``, with its checks of load state,
-    identity, error bits, length, sequence numbers and flags, and with a deadline.
+    identity, error bits, length, sequence numbers and flags, and with a deadline. Once for each of its options
+    ``verify``: ``results``, which is the default, ``none`` and ``all``.
 ``pynq.lib.dma``
     What most drivers do: ``recvchannel.transfer``, the kernel's registers, ``sendchannel.transfer``, and both
     ``wait()``. It checks the error bits while it waits, and has no deadline.
@@ -25,6 +26,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,10 @@ from pynq_ee.network.spec import REGISTER_OFFSET
 from pynq_ee.network.weights import Model
 
 BATCHES = (1, 64, 1000)
+
+#: This driver's paths, and the option ``verify`` of each.
+VERIFY = {"this driver": "results", "this driver, no checksum": "none", "this driver, both checksums": "all"}
+
 REPETITIONS = 31
 
 #: Images that each path sends in one repetition, at least.
@@ -120,9 +126,10 @@ class Movers:
         return bank.view(Registers)
 
 
-def this_driver(model: Model, device: Any, batch: int) -> Transfer:
+def this_driver(model: Model, device: Any, batch: int, verify: str) -> Transfer:
     """The accelerator without the pipeline, which would hide some of its time behind the fabric's."""
-    accelerator = EarlyExitInference(model, device=device, features=False, images_per_transfer=batch).accelerator
+    network = EarlyExitInference(model, device=device, features=False, images_per_transfer=batch, verify=verify)
+    accelerator = network.accelerator
 
     def transfer(images: Images) -> npt.NDArray[Any]:
         slot = accelerator.fill(images)
@@ -193,8 +200,10 @@ def measure(model: Model, images: Images, batch: int, repetitions: int = REPETIT
 
     chunk = np.resize(images, (batch, *images.shape[1:]))
     _, expected = fabric.first_exit(chunk, model)
-    replays = {name: ReplayDevice(model, chunk, features=False) for name in ("this driver", "pynq.lib.dma")}
-    boards = {name: SimulatedDevice(model, kernel="numpy") for name in replays}
+    openers: dict[str, Callable[[Any], Transfer]] = {
+        name: partial(this_driver, model, batch=batch, verify=verify) for name, verify in VERIFY.items()
+    }
+    openers["pynq.lib.dma"] = partial(pynq_dma, model, batch=batch)
     memory = ReplayDevice(model, chunk, features=False)
     rows = expected.astype("<i2").view(np.uint8)
 
@@ -204,18 +213,17 @@ def measure(model: Model, images: Images, batch: int, repetitions: int = REPETIT
         memory.replay_seconds += time.perf_counter() - begin
 
     movers = Movers(respond)
-    paths: dict[str, tuple[Any, Transfer]] = {
-        "this driver": (replays["this driver"], this_driver(model, replays["this driver"], batch)),
-        "pynq.lib.dma": (replays["pynq.lib.dma"], pynq_dma(model, replays["pynq.lib.dma"], batch)),
-        "finn-plus-driver": (memory, finn_plus(model, memory, batch, movers)),
-    }
+    paths: dict[str, tuple[Any, Transfer]] = {}
+    counted = {}
+    for name, opened in openers.items():
+        replay = ReplayDevice(model, chunk, features=False)
+        paths[name] = (replay, opened(replay))
+        with SimulatedDevice(model, kernel="numpy") as board:
+            counted[name] = _accesses(board, opened(board), chunk)
+    paths["finn-plus-driver"] = (memory, finn_plus(model, memory, batch, movers))
     for name, (_, transfer) in paths.items():
         if not np.array_equal(transfer(chunk), expected):
             raise AssertionError(f"{name} returns other logits: its time means nothing")
-    counted = {
-        "this driver": _accesses(boards["this driver"], this_driver(model, boards["this driver"], batch), chunk),
-        "pynq.lib.dma": _accesses(boards["pynq.lib.dma"], pynq_dma(model, boards["pynq.lib.dma"], batch), chunk),
-    }
     before = movers.accesses
     paths["finn-plus-driver"][1](chunk)
     counted["finn-plus-driver"] = movers.accesses - before
@@ -247,14 +255,19 @@ def _accesses(device: Any, transfer: Transfer, chunk: Images) -> int:
 
 
 def _calls(transfer: Transfer, chunk: Images) -> int:
-    """Python functions that one transfer calls, without those that stand for the board."""
-    count = 0
+    """Python functions that one transfer calls, without those that stand for the board, and what these call."""
+    count = board = 0
 
     def note(frame: Any, event: str, argument: Any) -> None:
-        nonlocal count
-        itself = frame.f_locals.get("self")
-        of_the_board = "/pynq_ee/sim/" in frame.f_code.co_filename or isinstance(itself, (Movers, np.ndarray))
-        count += event == "call" and not of_the_board
+        nonlocal count, board
+        if event == "return":
+            board -= board > 0
+        elif event == "call":
+            itself = frame.f_locals.get("self")
+            if board or "/pynq_ee/sim/" in frame.f_code.co_filename or isinstance(itself, (Movers, np.ndarray)):
+                board += 1
+            else:
+                count += 1
 
     sys.setprofile(note)
     try:

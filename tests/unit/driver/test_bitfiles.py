@@ -200,6 +200,22 @@ def test_the_bitstream_of_another_model_is_refused_with_both_ids_and_the_command
         assert part in str(caught.value)
 
 
+def test_a_bitstream_of_version_1_of_the_interface_is_refused_with_the_reason(overlay: Callable[..., Path]) -> None:
+    bit = overlay(user_id=0xA3A4AB5B)
+    content = {"build_id": "a3a4ab5b", "clock_mhz": 100, "interface_version": 1}
+    manifest = bit.with_name("manifest.json")
+    manifest.write_text(json.dumps(content))
+    for build_id in (None, 0xA3A4AB5B, 0x12345678):
+        with pytest.raises(IdentityError) as caught:
+            bitfiles.check(bit, BOARDS["pynq-z2"], build_id)
+        needed = (
+            f"version 1 of the interface, this driver version {spec.INTERFACE_VERSION}: their registers and streams"
+        )
+        assert needed in str(caught.value) and "pynq-ee export" in str(caught.value)
+    manifest.write_text(json.dumps({**content, "interface_version": spec.INTERFACE_VERSION}))
+    assert bitfiles.check(bit, BOARDS["pynq-z2"], 0xA3A4AB5B) == bit
+
+
 def test_a_bitstream_that_says_no_id_is_left_to_the_check_in_the_fabric(overlay: Callable[..., Path]) -> None:
     assert bitfiles.check(overlay(), BOARDS["pynq-z2"], build_id=0x12345678)
 
