@@ -33,15 +33,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pynq_ee.bench import machine
+from pynq_ee.bench import machine, pages
 from pynq_ee.bench.timing import in_turns
 from pynq_ee.data import datasets
-from pynq_ee.errors import InputError
-from pynq_ee.files import check_way_out, write_atomically
+from pynq_ee.files import check_way_out
 from pynq_ee.inference import EarlyExitInference
 from pynq_ee.network import spec, weights
 from pynq_ee.network.spec import REGISTER_OFFSET
 from pynq_ee.network.weights import Model
+
+COMMAND = "python -m pynq_ee.bench.host.transfer_paths"
 
 BATCHES = (1, 64, 1000)
 
@@ -304,22 +305,6 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def write(path: Path, text: str) -> None:
-    """Put text between the two marks of this command in a file.
-
-    Raises
-    ------
-    InputError
-        A file without the marks.
-    """
-    begin, end = "<!-- begin: python -m pynq_ee.bench.host.transfer_paths -->\n", "<!-- end -->\n"
-    content = path.read_text()
-    if content.count(begin) != 1 or end not in content.split(begin)[1]:
-        raise InputError(f"{path} has not the two lines {begin!r} and {end!r}, between which the table goes")
-    head, rest = content.split(begin)
-    write_atomically(path, (head + begin + text + "\n" + end + rest.split(end, 1)[1]).encode())
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; return 0."""
     parser = argparse.ArgumentParser(
@@ -341,8 +326,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     about = machine.describe()
     if options.write:
         versions = about["versions"]
-        write(
+        pages.put(
             options.write,
+            COMMAND,
             f"*Measured* on {about['processor']}, Python {about['python']}, pynq {versions['pynq']}, "
             f"NumPy {versions['numpy']}.\n\n{table(rows)}",
         )

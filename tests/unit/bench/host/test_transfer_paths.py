@@ -7,7 +7,6 @@ import pytest
 
 import models
 from pynq_ee.bench.host import transfer_paths
-from pynq_ee.errors import InputError
 
 
 @pytest.fixture(scope="module")
@@ -45,21 +44,3 @@ def test_a_path_with_other_logits_is_not_timed(monkeypatch):
     images = np.random.default_rng(5).integers(0, 256, (3, 28, 28)).astype(np.uint8)
     with pytest.raises(AssertionError, match="this driver returns other logits"):
         transfer_paths.measure(models.random_model(), images, 3, repetitions=1)
-
-
-def test_the_table_replaces_what_stands_between_the_marks(tmp_path, rows):
-    page = tmp_path / "driver.md"
-    begin, end = "<!-- begin: python -m pynq_ee.bench.host.transfer_paths -->\n", "<!-- end -->\n"
-    page.write_text(f"before\n{begin}old\n{end}after\n")
-    table = transfer_paths.table(list(rows.values()))
-    for _ in range(2):
-        transfer_paths.write(page, table)
-    assert page.read_text() == f"before\n{begin}{table}\n{end}after\n"
-
-
-def test_a_page_without_marks_is_refused(tmp_path):
-    page = tmp_path / "driver.md"
-    page.write_text("nothing here\n")
-    with pytest.raises(InputError, match="between which the table goes"):
-        transfer_paths.write(page, "table")
-    assert page.read_text() == "nothing here\n"
