@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from pynq_ee.commands import cli
 from pynq_ee.data.datasets import Digits
 from pynq_ee.errors import DataError
 from pynq_ee.inference import EarlyExitInference
-from pynq_ee.network import weights
+from pynq_ee.network import spec, weights
 from pynq_ee.network.weights import Model
 from pynq_ee.sim import SimulatedDevice
+from pynq_ee.sim.kernel import Kernel, Run, numpy_kernel
 
 
 @pytest.fixture
@@ -90,6 +92,27 @@ def test_a_fault_ends_the_steps_where_it_comes(
     record = bringup.Bringup(opened, digits, 10, lines.append).run()
     assert record["failed"]["step"] == failing == [line for line in lines if not line.startswith("  ")][-1]
     assert failing not in [each["step"] for each in record["steps"]]
+
+
+def test_the_features_of_every_image_are_compared_also_of_those_that_leave(model: Model, digits: Digits) -> None:
+    def spoiling(model: Model) -> Kernel:
+        healthy = numpy_kernel(model)
+
+        def kernel(beats: np.ndarray, last: np.ndarray, images: int, mode: int, margin: int) -> Run | None:
+            run = healthy(beats, last, images, mode, margin)
+            if images != 100 or run is None:
+                return run
+            run.output.reshape(images, -1)[99, spec.RESULT_BYTES] ^= 1  # under a checksum that is right
+            return run._replace(registers={**run.registers, "results_crc": zlib.crc32(run.output.data)})
+
+        return kernel
+
+    with SimulatedDevice(model, kernel=spoiling) as board:
+        record = bringup.Bringup(
+            lambda: EarlyExitInference(model, device=board, threshold=3.0), digits, 400, lambda line: None
+        ).run()
+    assert record["failed"]["step"] == "a hundred images"
+    assert "features of image 99 are" in record["failed"]["error"]
 
 
 def test_without_a_board_the_record_says_so(digits: Digits, model: Model) -> None:
