@@ -325,10 +325,10 @@ class Accelerator:
         if status.complete and not status.error:
             slot.received = self._dma.receive.transferred()
             if not possible_length(self.spec, slot.count, self.features, slot.received):
-                due = f"{slot.count * _spec.RESULT_BYTES} are due"
+                what = f"{slot.received} bytes came, {slot.count * _spec.RESULT_BYTES} are due"
                 if self.features:
-                    due += f", and {self.spec.feature_block_bytes} for each image whose features follow"
-                raise self._failure(slot, "receiving results", f"{slot.received} bytes came, {due}")
+                    what += f", and {self.spec.feature_block_bytes} more for each image whose features follow"
+                raise self._failure(slot, "receiving results", what)
             if self._circuit.kernel_ended():
                 return True
         for stage, channel in (("receiving results", self._dma.receive), ("sending images", self._dma.send)):

@@ -43,9 +43,12 @@ class Import(NamedTuple):
 
 
 def modules() -> dict[str, Path]:
-    """Dotted name within the package, and file, of every module; a package is named like its folder."""
+    """Dotted name within the package, and file, of every module; a package is named like its folder.
+
+    A compiled module is there by the types that are told of it.
+    """
     found = {}
-    for path in sorted(ROOT.rglob("*.py")):
+    for path in sorted([*ROOT.rglob("*.py"), *ROOT.rglob("*.pyi")]):
         parts = path.relative_to(ROOT).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         found[name] = path
