@@ -46,7 +46,7 @@ class Figures:
 
     @property
     def latency_micros(self) -> float:
-        """Time of one image alone, from the kernel's start to the last beat of its result (*modelled*)."""
+        """Time of one image alone, from the kernel's start until its features are sent or dropped (*modelled*)."""
         return self.clocks_one / self.clock_mhz
 
     @property

@@ -15,6 +15,7 @@ from pynq_ee.driver import bitfiles
 from pynq_ee.errors import OverlayError
 from pynq_ee.network import spec, weights
 from pynq_ee.network.weights import Model
+from pynq_ee.sim import dataflow
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +104,9 @@ def test_a_bitstream_of_another_model_and_a_manifest_without_figures_tell_nothin
 def test_the_table_marks_what_is_modelled(shipped: Model) -> None:
     table = hardware.markdown(hardware.figures(shipped)).splitlines()
     assert table[2].count("*modelled*") == 5 and len({line.count("|") for line in table}) == 1
+
+
+def test_the_readme_tells_what_an_image_alone_takes_without_features(shipped: Model) -> None:
+    clocks = [dataflow.batch_clocks(replace(shipped.spec, pixels_per_beat=pixels), 1, False) for pixels in (8, 4)]
+    told = " ".join((Path(hardware.__file__).parents[3] / "README.md").read_text().split())
+    assert "takes {} clocks at 8 pixels a beat, and {} at 4".format(*clocks) in told
