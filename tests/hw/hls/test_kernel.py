@@ -391,7 +391,19 @@ def test_help_names_every_target_and_every_variable(make: Make) -> None:
     assert result.returncode == 0
     text = (HARDWARE / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z-]+):(?!=)", text, re.MULTILINE)) - {"help", "ap_types"}
-    assert targets == {"lib", "csim", "csim-sanitize", "vectors", "trace", "rtl", "cosim", "area", "clean"}
+    assert targets == {
+        "lib",
+        "csim",
+        "csim-sanitize",
+        "vectors",
+        "trace",
+        "rtl",
+        "cosim",
+        "area",
+        "clean",
+        "prove",
+        "mutations",
+    }
     assert [target for target in targets if f"make {target} " not in result.stdout] == []
     variables = re.findall(r"^(\w+) \?=", text, re.MULTILINE)
     assert [name for name in variables if not re.search(rf"^  {name}\b", result.stdout, re.MULTILINE)] == []
