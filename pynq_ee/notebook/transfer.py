@@ -111,13 +111,14 @@ def _steps(network: EarlyExitInference, images: Any) -> Iterator[tuple[str, list
     else:
         network.accelerator.recover()
         raise TransferError(f"no results after {_LOOKS} looks at the receive channel; the circuit has been reset")
-    receive.transferred()
+    slot.received = receive.transferred()
     for name in ("CTRL", "error_flags"):
         _ = kernel[REGISTER_OFFSET[name] // 4]  # the record keeps it
+    slot.results_crc = int(kernel[REGISTER_OFFSET["results_crc"] // 4])
     yield told("look whether the results are there, and how the kernel ended (the last look is shown)")
     results = slot.read()
     labels = ", ".join(map(str, np.argmax(results.logits, axis=-1)))
-    yield told(f"invalidate the cache, check every record, and read the logits: exit 1 says {labels}")
+    yield told(f"invalidate the cache, compare the checksum, check every record, read the logits: exit 1 says {labels}")
 
 
 #: Looks at a channel's status before a transfer is given up; one takes a microsecond or more.
@@ -164,5 +165,6 @@ _MEANINGS: dict[tuple[bool, str], Callable[[int], str]] = {
     (True, "num_images"): lambda value: f"{value} images in this batch",
     (True, "CTRL"): lambda value: "ap_start",
     (False, "CTRL"): _control,
+    (False, "results_crc"): lambda value: "the checksum of the results as the kernel sent them",
     (False, "error_flags"): lambda value: "an error" if value else "the images had the announced length",
 }
