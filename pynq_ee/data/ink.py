@@ -38,6 +38,8 @@ _STROKE, _FLOOR = 0.4, 0.2
 _SPECK = 0.03
 #: A part is a frame when it covers this share of each side of its own box, and the box that of the picture.
 _FRAME_SIDE, _FRAME_BOX = 0.6, 0.7
+#: Ink of the other side is a digit within a frame, and no speck beside a large 0, from this share of its mass on.
+_FRAMED = 0.05
 #: A stroke's least and most width in pixels of the 20 x 20; MNIST's are 2 to 4.
 _THIN, _THICK = 1.5, 5.0
 
@@ -62,12 +64,13 @@ class _Part(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """Ink as 0 to 1 on a work picture, its box there, its contrast, and what was set aside."""
+    """Ink as 0 to 1 on a work picture, its box there, its contrast, whether a frame was set aside, and if it is one."""
 
     ink: Floats
     box: tuple[int, int, int, int]
     mass: float
     frame: bool
+    is_frame: bool
 
 
 def read_ink(picture: Picture, name: str, invert: bool | None) -> Grey:
@@ -102,7 +105,7 @@ def read_ink(picture: Picture, name: str, invert: bool | None) -> Grey:
         looks = {dark: _look(work, dark) for dark in (True, False)}
         dark = invert
         if dark is None:
-            dark = max(looks, key=lambda key: _mass(looks[key]))
+            dark = _side(looks)
         other, seen = looks[not dark], looks[dark]
         if found is None and other is not None and _mass(seen) < other.mass / 4:
             if dark:
@@ -111,7 +114,8 @@ def read_ink(picture: Picture, name: str, invert: bool | None) -> Grey:
                 warn(f"{name}: the ink seems dark on a light ground; give invert=True (--invert), or leave invert out")
         if seen is None:
             break
-        found, frame, invert = seen, frame or seen.frame, dark
+        found, invert = seen, dark
+        frame |= seen.frame or (other is not None and other.is_frame and not seen.is_frame)
         inner = tuple(round(value * scale) for value in seen.box)
         size = max(seen.box[2] - seen.box[0], seen.box[3] - seen.box[1])
         if scale <= 1 or size > _NEAR * max(work.shape):
@@ -216,6 +220,7 @@ def _look(work: Floats, dark: bool) -> _Found | None:
     parts, frame = _of_digit(parts)
     if not parts:
         return None
+    is_frame = len(parts) == 1 and _is_frame(parts[0])
     mask = np.logical_or.reduce([part.mask for part in parts])
     peak = float(np.percentile(height[mask], 70))
     floor = max(2.5 * deviation, _FLOOR * peak)
@@ -228,7 +233,16 @@ def _look(work: Floats, dark: bool) -> _Found | None:
         max(part.right for part in parts),
         max(part.bottom for part in parts),
     )
-    return _Found(ink, box, float(height[mask].sum()), frame)
+    return _Found(ink, box, float(height[mask].sum()), frame, is_frame)
+
+
+def _side(looks: dict[bool, _Found | None]) -> bool:
+    """On which side of the ground the digit is: that of the greater contrast, unless that is a frame around it."""
+    dark = max(looks, key=lambda key: _mass(looks[key]))
+    seen, other = looks[dark], looks[not dark]
+    if seen is not None and seen.is_frame and other is not None and not other.is_frame:
+        return dark if other.mass < _FRAMED * seen.mass else not dark
+    return dark
 
 
 def _mass(found: _Found | None) -> float:

@@ -92,6 +92,29 @@ def test_what_is_no_white_digit_on_black_is_told(picture: object, options: dict,
     assert caught[0].filename == __file__, "it points at the caller"
 
 
+@pytest.mark.parametrize("frame", [0, 255])
+@pytest.mark.parametrize(("ground", "ink"), [(200, 20), (60, 230), (128, 10)])
+@pytest.mark.parametrize("invert", [None, "right"])
+def test_a_frame_lighter_or_darker_than_the_paper_is_no_digit(
+    frame: int, ground: int, ink: int, invert: str | None
+) -> None:
+    framed = Image.new("L", (320, 320), frame)
+    framed.paste(seven(ground, ink), (20, 20))
+    with pytest.warns(InputWarning, match="a frame around everything was left out"):
+        (image,) = to_images(framed, fit=True, invert=None if invert is None else ink < ground)
+    assert differs(image) < 6
+
+
+def test_a_large_nought_is_no_frame_although_specks_lie_on_the_other_side() -> None:
+    picture = Image.new("L", (280, 280), 180)
+    ImageDraw.Draw(picture).ellipse((20, 10, 260, 270), outline=20, width=24)
+    ImageDraw.Draw(picture).ellipse((100, 100, 108, 108), fill=255)
+    (image,) = to_images(picture, fit=True)
+    ring = Image.new("L", (280, 280), 0)
+    ImageDraw.Draw(ring).ellipse((20, 10, 260, 270), outline=255, width=24)
+    assert np.abs(image.astype(int) - to_images(ring, fit=True)[0]).mean() < 6
+
+
 def test_a_frame_is_left_out_and_told() -> None:
     for ground, ink in ((0, 255), (255, 0)):
         picture = seven(ground, ink)
