@@ -36,7 +36,7 @@ IMAGE_TOOLS := pip==22.0.2 setuptools==59.6.0 wheel==0.37.1
 IMAGE := numpy==1.21.5 pillow==9.0.1 cffi==1.15.0 pycparser==2.19 pydantic==1.9.1 jsonschema==4.9.0 ipython==8.10.0 \
 	tqdm==4.64.0 nest-asyncio==1.5.5 python-magic==0.4.27 pynqmetadata==0.1.9 pynqutils==0.1.3
 
-.PHONY: arm-shell
+.PHONY: test-arm arm-shell
 .PHONY: help demo test docs notebooks lint soak soak-short test-pynq301 test-packaging test-image dist test-matrix fuzz clean
 
 help:
@@ -48,7 +48,8 @@ help:
 	@echo "make test-pynq301   the runtime's tests on pynq 3.0.1, in a venv of its own"
 	@echo "make test-packaging   what users get, built and installed in fresh environments"
 	@echo "make test-image   installation where Python and all packages are those of a PYNQ-Z2's image; needs Python 3.10"
-	@echo "make arm-shell ARCH=armhf   a shell in an emulated ARM board's root filesystem; or ARCH=arm64; as root"
+	@echo "make test-arm ARCH=armhf   on an emulated ARM board's root filesystem, as a board's owner; or ARCH=arm64; as root"
+	@echo "make arm-shell ARCH=armhf   a shell in that root filesystem"
 	@echo "make test-matrix   the runtime's tests on the versions of Python, pynq and NumPy that it supports, as far as they are here"
 	@echo "make fuzz SECONDS=60   coverage-guided fuzzing, so long for each kind of file"
 	@echo "make dist   the source distribution and the wheel, in dist"
@@ -61,7 +62,7 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.test lint
 	$(MAKE) --no-print-directory -C hw csim PYTHON=$(if $(filter /%,$(BIN)),,../)$(BIN)/python
-	$(BIN)/python -m pytest --ignore=tests/packaging
+	$(BIN)/python -m pytest --ignore=tests/packaging --ignore=tests/arm
 
 # All notebooks again on the simulated board, minutes of training among them, and the screenshots of two of them.
 notebooks: $(VENV)/.test
@@ -99,6 +100,10 @@ test-image: .venv-image/.test
 
 # Root filesystems are kept in the user's cache by what is in them; see tests/arm/userland.py.
 ARCH ?= armhf
+ARM_FLAGS ?=
+test-arm: $(VENV)/.test
+	$(BIN)/python -m pytest tests/arm -v --architecture $(ARCH) $(ARM_FLAGS)
+
 arm-shell: $(VENV)/.test
 	PYTHONPATH=tests $(BIN)/python -m arm.userland $(ARCH)
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from arm import emulation
 from installations import ROOT, image
-from pynq_ee.data.datasets import cache_folder
+from pynq_ee import cache
 
 #: Its Python, NumPy and Pillow are of the years of the boards' images, and inside what setup.py allows.
 SUITE = "bookworm"
@@ -62,7 +62,7 @@ _SITE_PACKAGES = "usr/local/lib/python3.11/dist-packages"
 def make(architecture: str) -> Path:
     """The root filesystem of an architecture; made if there is none of these packages. Two do not make it at once."""
     recipe = json.dumps([architecture, SUITE, PACKAGES, RELEASES, _OPTIONS, _IMPORTED])
-    path = cache_folder() / "userland" / f"{architecture}-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"
+    path = cache.writable() / "userland" / f"{architecture}-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"
     path.parent.mkdir(parents=True, exist_ok=True)
     with (path.parent / f"{architecture}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
