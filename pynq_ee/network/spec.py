@@ -246,10 +246,10 @@ RESULT_TRUNCATED = 1 << 0
 RESULT_FEATURES = 1 << 1
 """The image's features follow its record."""
 
-#: Whether an image's features follow its record, where ``mode`` asks for features: the largest of its logits less the
-#: second largest must be below the register ``feature_margin``. The difference itself may be as large as
-#: ``FEATURES_ALWAYS``, which therefore means every image.
+#: The register ``feature_margin`` with which no image's features follow its record. They follow, where ``mode`` asks for
+#: features, if the largest of its logits less the second largest is below the register.
 FEATURES_NEVER = 0
+#: That with which every image's features follow, also where the difference itself is as large as this.
 FEATURES_ALWAYS = (1 << LOGIT_BITS) - 1
 
 #: The polynomial of the checksums, bits reversed: CRC-32 as zlib computes it (IEEE 802.3), starting from and ending in
