@@ -246,8 +246,8 @@ RESULT_TRUNCATED = 1 << 0
 RESULT_FEATURES = 1 << 1
 """The image's features follow its record."""
 
-#: The register ``feature_margin`` with which no image's features follow its record. They follow, where ``mode`` asks for
-#: features, if the largest of its logits less the second largest is below the register.
+#: The register ``feature_margin`` with which no image's features follow its record. They follow, where ``mode`` asks
+#: for features, if the largest of its logits less the second largest is below the register.
 FEATURES_NEVER = 0
 #: That with which every image's features follow, also where the difference itself is as large as this.
 FEATURES_ALWAYS = (1 << LOGIT_BITS) - 1
