@@ -31,6 +31,7 @@ def generated(model: Model) -> str:
         modules += [*lines, ""]
         values[f"{part.__name__[1:].upper()}_LATENCY"] = latency
     values.update(_reference_constants(model))
+    values.update(_overlay_constants(_spec.DEFAULT_BOARD))
     package = [f"  localparam {name} = {value};" for name, value in values.items()]
     banner = [
         f"// written by pynq_ee/generate/verilog.py of the model with build_id 0x{model.build_id:08x}; do not edit"
@@ -58,6 +59,18 @@ def _reference_constants(model: Model) -> dict[str, int | str]:
         "CLASSIFIER_BIAS": f"{biases.size * bits}'h{packed:x}",
         "SUMS_BITS": phase_classes * bits,
         **{f"DEPTH_{name.upper()}": depth for name, depth in _spec.FIFO_DEPTHS.items()},
+    }
+
+
+def _overlay_constants(board: _spec.Board) -> dict[str, int | str]:
+    """Constants of the overlay around the kernel: where a board's processor sees what, and how much."""
+    addresses = {"DMA": board.dma_address, "KERNEL": board.kernel_address, "INTERRUPT": board.interrupt_address}
+    largest = max(_spec.DMA_RANGE, _spec.KERNEL_RANGE, _spec.INTERRUPT_RANGE)
+    return {
+        **{f"{name}_ADDRESS": f"32'h{address:08x}" for name, address in addresses.items()},
+        "RANGE_BITS": (largest - 1).bit_length(),
+        "REGISTER_ADDRESS_BITS": _spec.REGISTER_ADDRESS_BITS,
+        "DMA_LENGTH_BITS": _spec.DMA_LENGTH_BITS,
     }
 
 
