@@ -2,7 +2,8 @@
 
 An image's way: into a DMA buffer as 98 beats; through the fabric, which returns ten logits (and the trunk's
 features); their entropy, on the host; out at exit 1 if that is below the threshold, else on through the software
-exits, each of which sees only what the one before it did not let go.
+exits, each of which sees only what the one before it did not let go. On the device ``"software"``,
+:mod:`pynq_ee.software` is in the fabric's place.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pynq_ee import exits
+from pynq_ee import exits, software
 from pynq_ee.data import batches
 from pynq_ee.data.images import in_parts, to_images
 from pynq_ee.driver import bitfiles
@@ -31,7 +32,7 @@ from pynq_ee.exits.calibration import Calibration, calibrate
 from pynq_ee.exits.governor import Held, hold
 from pynq_ee.exits.margin import feature_margin
 from pynq_ee.network import fabric, weights
-from pynq_ee.network.spec import CLASSES
+from pynq_ee.network.spec import CLASSES, Board
 from pynq_ee.network.weights import Model
 from pynq_ee.prediction import Prediction, concatenate
 from pynq_ee.remainder import TAKES_PACKED, decider
@@ -43,12 +44,15 @@ from pynq_ee.trace import Stopwatch, Trace
 _SETTABLE = ("threshold", "trace")
 _FIXED = ("model", "remainder", "device")
 
-#: Devices that are asked for by name; everything else is a pynq device or a board.
+#: Simulated boards that are asked for by name, with their kernels.
 SIMULATED = {"sim": "hls", "sim-numpy": "numpy"}
+
+#: Devices that are asked for by name; everything else is a pynq device or a board.
+NAMED = (*SIMULATED, software.DEVICE)
 
 
 class EarlyExitInference:
-    """A network whose first exit is in the fabric of a board.
+    """A network whose first exit is in the fabric of a board, or all in software.
 
     Parameters
     ----------
@@ -56,12 +60,13 @@ class EarlyExitInference:
         A shipped model's name, the path of a model file, or a :class:`~pynq_ee.network.weights.Model`.
     device
         None: the board that this runs on. ``"sim"``: a simulated board that runs the compiled HLS kernel.
-        ``"sim-numpy"``: one that runs the NumPy model, where there is no compiler. Or a pynq device.
+        ``"sim-numpy"``: one that runs the NumPy model, where there is no compiler. ``"software"``: the first exit too
+        is computed by this machine's processor, with no board and no simulation; pynq is not needed. Or a pynq device.
     threshold
         Nats; one number, or one for each exit but the last. None: the model's own, calibrated.
     remainder
         Engine of the software exits, a name in :data:`pynq_ee.remainder.ENGINES`. None: the compiled one where it
-        was built at installation, else NumPy.
+        was built at installation, else NumPy. In software the first exit is on it too, if it has one.
     bitfile
         The overlay's ``.bit``. None: the one that belongs to the device.
     features
@@ -69,7 +74,7 @@ class EarlyExitInference:
         compute the first convolution again. Without, the undecided images' features are computed on the host.
     images_per_transfer
         Images in one DMA transfer, at most; two transfers' buffers are allocated. None: up to 1024, halved until the
-        contiguous memory that there is holds them.
+        contiguous memory that there is holds them. In software, images that are computed at once.
     deadline_seconds
         Longest time for one transfer, beyond what the rate rule gives it.
     retries
@@ -78,6 +83,9 @@ class EarlyExitInference:
         What checksums are compared: ``results`` (of the results, as sent and as read), ``all`` (of the images too, as
         given and as the fabric got them), or ``none``. What differs is sent again. See the reliability page for what
         each costs and notices.
+    threads
+        That share a batch in software: in the remainder, and in the first exit where that is in software. Few images
+        need no more than one.
 
     Raises
     ------
@@ -87,13 +95,16 @@ class EarlyExitInference:
         No bitstream, a stale one, or another model's.
     ModelFileError
         A model file that cannot be used.
+    InputError
+        An argument that cannot be, or one that says something of a board where there is none: ``bitfile``,
+        ``features``, ``deadline_seconds``, ``retries`` and ``verify`` with ``device="software"``.
 
     Notes
     -----
     Threads may share an object: a call of :meth:`classify` has the fabric for itself until it is done, others wait. A
     :meth:`stream` or a :meth:`classify_async` has it only while it works; what comes between finishes the batch that
     is in the fabric and keeps its results, so a stream that is never continued blocks nobody. A process that was
-    forked from the one that made the object is refused.
+    forked from the one that made the object is refused, unless all is in software.
 
     Attributes
     ----------
@@ -104,7 +115,7 @@ class EarlyExitInference:
     --------
     >>> from pynq_ee import EarlyExitInference
     >>> import numpy as np
-    >>> with EarlyExitInference(device="sim-numpy") as network:
+    >>> with EarlyExitInference(device="software") as network:
     ...     prediction = network.classify(np.zeros((28, 28), np.uint8))
     >>> len(prediction)
     1
@@ -123,38 +134,40 @@ class EarlyExitInference:
         deadline_seconds: float = 2.0,
         retries: int = 1,
         verify: str = "results",
+        threads: int = 1,
     ) -> None:
         self.model = model if isinstance(model, Model) else weights.load(model)
         self.threshold = self.model.thresholds if threshold is None else threshold
         self.remainder = remainder or default_engine()
-        self._stages = software_exits(self.remainder, self.model)
+        self._stages = software_exits(self.remainder, self.model, threads)
         self._takes_packed = self.remainder in TAKES_PACKED
         self._scales = [np.float32(2.0**exponent) for exponent in self.model.logit_exponents]
         self._deciders = [decider(self.remainder, exponent) for exponent in self.model.logit_exponents]
         self.trace: Trace | None = None
         self._turns = Turns()
-        self._own_device, self.device = _open_device(device, self.model)
-        try:
-            board = bitfiles.board_of(self.device)
-            build_id = self.model.build_id
-            overlay = (
-                bitfiles.find(self.device, build_id) if bitfile is None else bitfiles.check(bitfile, board, build_id)
-            )
-            self._accelerator = Accelerator(
-                self.model,
-                self.device,
-                overlay,
-                features=features,
-                images_per_transfer=images_per_transfer,
-                deadline_seconds=deadline_seconds,
-                retries=retries,
-                verify=verify,
-                clock_mhz=bitfiles.manifest(overlay).get("clock_mhz", board.clock_mhz),
-            )
-        except BaseException:
-            if self._own_device:
-                self.device.close()
-            raise
+        options: dict[str, Any] = {
+            "bitfile": bitfile,
+            "features": features,
+            "deadline_seconds": deadline_seconds,
+            "retries": retries,
+            "verify": verify,
+        }
+        self._board: Board | None = None
+        self._own_device = False
+        if isinstance(device, str) and device == software.DEVICE:
+            software.refuse(options, EarlyExitInference.__init__.__kwdefaults__ or {})
+            in_software = software.FirstExit(self.model, self.remainder, threads, images_per_transfer)
+            self._first_exit: Accelerator | software.FirstExit = in_software
+            self.device: Any = in_software.device
+        else:
+            self._own_device, self.device = _open_device(device, self.model)
+            try:
+                self._board = bitfiles.board_of(self.device)
+                self._first_exit = _in_fabric(self.model, self.device, self._board, images_per_transfer, **options)
+            except BaseException:
+                if self._own_device:
+                    self.device.close()
+                raise
         self._closed = False
 
     @property
@@ -170,8 +183,38 @@ class EarlyExitInference:
 
     @property
     def accelerator(self) -> Accelerator:
-        """The driver beneath, for those who want its counters or its buffers."""
-        return self._accelerator
+        """The driver beneath, for those who want its counters or its buffers.
+
+        Raises
+        ------
+        DeviceError
+            There is none: all is in software.
+        """
+        if isinstance(self._first_exit, software.FirstExit):
+            raise DeviceError(f"device is {software.DEVICE!r}: no accelerator is driven, and no overlay is loaded")
+        return self._first_exit
+
+    @property
+    def board(self) -> Board | None:
+        """The board, as :mod:`pynq_ee.network.spec` has it, a simulated one too; None where all is in software."""
+        return self._board
+
+    @property
+    def clock_mhz(self) -> float | None:
+        """The fabric's clock; None where there is no fabric."""
+        return self.accelerator.clock_mhz if self._board else None
+
+    @property
+    def capacity(self) -> int:
+        """Images that are computed at once, at most: those of one transfer.
+
+        Raises
+        ------
+        DeviceError
+            A closed object.
+        """
+        self._check_open()
+        return self._first_exit.capacity
 
     def classify(
         self, images: Any, *, unit_floats: bool = False, fit: bool = False, invert: bool | None = None
@@ -193,7 +236,7 @@ class EarlyExitInference:
         batch = to_images(images, unit_floats=unit_floats, fit=fit, invert=invert)
         self._turns.give_way()
         with self._turns.lock:
-            return concatenate(list(self._predict(batches.split(batch, self._capacity())))).show(batch)
+            return concatenate(list(self._predict(batches.split(batch, self.capacity)))).show(batch)
 
     async def classify_async(
         self, images: Any, *, unit_floats: bool = False, fit: bool = False, invert: bool | None = None
@@ -201,23 +244,22 @@ class EarlyExitInference:
         """Classify one image or many, letting other tasks of the event loop run while the fabric works.
 
         The end of a transfer is awaited over the DMA's interrupt. Where the overlay connects none, or this machine
-        has no UIO device for it, the registers are looked at every half millisecond, with a sleep between;
-        :attr:`completion` tells which. Deadlines and retries are those of :meth:`classify`. Calls of one event loop
-        are served in the order in which they were made.
+        has no UIO device for it, the registers are looked at every half millisecond, with a sleep between. In software,
+        a thread of the event loop's pool computes meanwhile. :attr:`completion` tells which. Deadlines and retries are
+        those of :meth:`classify`. Calls of one event loop are served in the order in which they were made.
 
         Parameters and errors are those of :meth:`classify`. A call that is cancelled leaves a working network.
         """
         batch = to_images(images, unit_floats=unit_floats, fit=fit, invert=invert)
         async with self._turns.queue():
             pipeline = self._pipeline()
-            chunks = batches.split(batch, self._capacity())
+            chunks = batches.split(batch, self.capacity)
             return concatenate([prediction async for prediction in pipeline.run_async(chunks)]).show(batch)
 
     @property
     def completion(self) -> str:
         """How :meth:`classify_async` learns that a transfer has ended: ``interrupt``, or ``polling`` and why."""
-        reason = self._accelerator.completion.reason
-        return f"polling: {reason}" if reason else "interrupt"
+        return self._first_exit.completion.how
 
     def reload(self) -> None:
         """Load the overlay again, after another program has loaded its own; that program's is gone then.
@@ -229,7 +271,7 @@ class EarlyExitInference:
         """
         with self._turns.lock:
             self._check_open()
-            self._accelerator.reload()
+            self.accelerator.reload()
 
     def stream(
         self,
@@ -262,7 +304,7 @@ class EarlyExitInference:
         Prediction
             One for each batch.
         """
-        capacity = self._capacity()
+        capacity = self.capacity
         if whole_number("batch", batch, least=1) > capacity:
             raise InputError(f"batch is {batch}; it must be 1 to {capacity} (images_per_transfer)")
         ready = (to_images(item, unit_floats=unit_floats, fit=fit, invert=invert) for item in in_parts(images, batch))
@@ -289,8 +331,8 @@ class EarlyExitInference:
             return position
 
         with self._turns.lock:
-            pipeline = Pipeline(self._accelerator, self._turns, use, Stopwatch())
-            for _ in pipeline.run(batches.split(batch, self._capacity())):
+            pipeline = Pipeline(self._first_exit, self._turns, use, Stopwatch())
+            for _ in pipeline.run(batches.split(batch, self.capacity)):
                 pass
         return outputs
 
@@ -331,7 +373,7 @@ class EarlyExitInference:
             if not self._closed:
                 self._closed = True
                 try:
-                    self._accelerator.close()
+                    self._first_exit.close()
                 finally:
                     if self._own_device:
                         self.device.close()
@@ -341,9 +383,10 @@ class EarlyExitInference:
             return "<EarlyExitInference, not open>"  # as in a traceback from __init__
         state = ", closed" if self._closed else ""
         thresholds = ", ".join(f"{value:.4g}" for value in self._threshold)
+        clock = f"{self.clock_mhz:g} MHz" if self.clock_mhz else "no fabric"
         return (
             f"<EarlyExitInference: {self.model.network} (build_id 0x{self.model.build_id:08x}) on {self.device.name}, "
-            f"threshold {thresholds} nats, {self._accelerator.clock_mhz:g} MHz, remainder {self.remainder}{state}>"
+            f"threshold {thresholds} nats, {clock}, remainder {self.remainder}{state}>"
         )
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -370,11 +413,6 @@ class EarlyExitInference:
         if self._closed:
             raise DeviceError("this EarlyExitInference is closed; make another one")
 
-    def _capacity(self) -> int:
-        """Images that one transfer carries, of an object that is open."""
-        self._check_open()
-        return self._accelerator.slots[0].capacity
-
     def _give_way(self, chunks: Iterable[npt.NDArray[np.uint8]]) -> Iterator[npt.NDArray[np.uint8]]:
         """The chunks, each after coroutines that wait for their turn have had it."""
         for chunk in chunks:
@@ -391,7 +429,7 @@ class EarlyExitInference:
         def use(number: int, chunk: npt.NDArray[np.uint8], results: Results) -> Prediction:
             return self._decide(number, chunk, results, watch)
 
-        return Pipeline(self._accelerator, self._turns, use, watch, lambda: self._margin)
+        return Pipeline(self._first_exit, self._turns, use, watch, lambda: self._margin)
 
     def _decide(self, number: int, chunk: npt.NDArray[np.uint8], results: Results, watch: Stopwatch) -> Prediction:
         """Apply the exit policy to one chunk, computing each software exit only for what reaches it."""
@@ -423,7 +461,7 @@ class EarlyExitInference:
             logits,
             str(self.device.name),
             watch.lap(),
-            self._accelerator.fabric_clocks(len(chunk)),
+            self._first_exit.fabric_clocks(len(chunk)),
         )
 
     def _features(
@@ -447,7 +485,7 @@ def _open_device(device: Any, model: Model) -> tuple[bool, Any]:
     check_numpy()
     if device is not None and (isinstance(device, str) or not hasattr(device, "allocate")):
         if not isinstance(device, str) or device not in SIMULATED:
-            names = " or ".join(SIMULATED)
+            names = f"{', '.join(NAMED[:-1])} or {NAMED[-1]}"
             raise InputError(f"device is {device!r}; give None for this board, {names}, or a pynq device")
         from pynq_ee.sim import SimulatedDevice
 
@@ -455,3 +493,18 @@ def _open_device(device: Any, model: Model) -> tuple[bool, Any]:
     if device is not None:
         return False, device
     return False, bitfiles.this_board()
+
+
+def _in_fabric(
+    model: Model,
+    device: Any,
+    board: Board,
+    images_per_transfer: int | None,
+    bitfile: str | Path | None,
+    **options: Any,
+) -> Accelerator:
+    """The accelerator of a board, its overlay loaded."""
+    build_id = model.build_id
+    overlay = bitfiles.find(device, build_id) if bitfile is None else bitfiles.check(bitfile, board, build_id)
+    clock_mhz = bitfiles.manifest(overlay).get("clock_mhz", board.clock_mhz)
+    return Accelerator(model, device, overlay, images_per_transfer=images_per_transfer, clock_mhz=clock_mhz, **options)

@@ -46,13 +46,13 @@ class Prediction:
     logits
         float32 (N, 10), of that exit, in its real scale.
     device
-        Name of the device that the first exit ran on; a simulated one says so.
+        Name of the device that the first exit ran on; a simulated one says so, and software too.
     seconds
         Wall time that the host spent in each stage (*measured*): ``input`` (images into the DMA's buffer),
-        ``fabric`` (starting and waiting for it), ``collect`` (results out of the buffer, checked), ``entropy``,
-        ``remainder``.
+        ``fabric`` (starting and waiting for it; in software, computing the first exit), ``collect`` (results out of
+        the buffer, checked), ``entropy``, ``remainder``.
     fabric_clocks
-        Clocks of the fabric by the rate rule (*modelled*).
+        Clocks of the fabric by the rate rule (*modelled*). None in software, where there is no fabric.
     images
         uint8 (N, 28, 28), a copy of what a call of ``classify`` with few images took, for a notebook to show. Or None.
 
@@ -66,7 +66,7 @@ class Prediction:
     logits: npt.NDArray[np.float32]
     device: str
     seconds: dict[str, float]
-    fabric_clocks: int
+    fabric_clocks: int | None
 
     images: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
 
@@ -93,7 +93,7 @@ class Prediction:
             self.logits[rows],
             self.device,
             {stage: taken * share for stage, taken in self.seconds.items()},
-            round(self.fabric_clocks * share),
+            None if self.fabric_clocks is None else round(self.fabric_clocks * share),
             None if self.images is None else self.images[rows],
         )
 
@@ -160,6 +160,7 @@ def concatenate(predictions: list[Prediction]) -> Prediction:
     """Join the predictions of consecutive batches."""
     if len(predictions) == 1:
         return predictions[0]
+    clocks = [part.fabric_clocks for part in predictions if part.fabric_clocks is not None]
     return Prediction(
         np.concatenate([part.labels for part in predictions]),
         np.concatenate([part.exits for part in predictions]),
@@ -167,5 +168,5 @@ def concatenate(predictions: list[Prediction]) -> Prediction:
         np.concatenate([part.logits for part in predictions]),
         predictions[0].device,
         {stage: sum(part.seconds[stage] for part in predictions) for stage in STAGES},
-        sum(part.fabric_clocks for part in predictions),
+        sum(clocks) if clocks else None,
     )

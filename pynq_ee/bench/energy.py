@@ -74,11 +74,11 @@ class Model:
         return sorted({power.source for power in (self.host, self.fabric) if power})
 
 
-def model_for(board: spec.Board = spec.DEFAULT_BOARD) -> Model:
-    """The constants for this host and a board's fabric."""
+def model_for(board: spec.Board | None = spec.DEFAULT_BOARD) -> Model:
+    """The constants for this host and a board's fabric; None: there is no fabric."""
     name = processor()
     host = next((power for word, power in HOSTS.items() if word in name), None)
-    return Model(host, FABRICS.get(board.processor))
+    return Model(host, FABRICS.get(board.processor) if board else None)
 
 
 def joules(costs: Costs, model: Model) -> Costs:
@@ -89,15 +89,16 @@ def joules(costs: Costs, model: Model) -> Costs:
     ToolError
         No constant is known for this host or this fabric.
     """
-    if model.host is None or model.fabric is None:
+    if model.host is None or (costs.overlapped and model.fabric is None):
         missing = "host" if model.host is None else "fabric"
         raise ToolError(
             f"the energy of this {missing} can neither be measured for one exit nor modelled: no cited constant for "
             f"{processor()!r}; constrain the time instead (max_mean_seconds), or add one to pynq_ee.bench.energy"
         )
     first, *later = (model.host.watts * seconds for seconds in costs.stages)
+    fabric = model.fabric.watts * costs.overlapped if model.fabric else 0.0
     return Costs(
-        (first + model.fabric.watts * costs.overlapped, *later),
+        (first + fabric, *later),
         0.0,
         "joules",
         f"modelled: {'; '.join(model.sources)}; seconds: {costs.source}",

@@ -41,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, default=Path("bringup.json"), help="the record (default bringup.json)")
     parser.add_argument("--log", type=Path, default=Path("bringup.log"), help="each line, kept (default bringup.log)")
     parser.add_argument("--share", type=Path, metavar="RECORD", help="only print a record as text to paste")
-    add_device_options(parser)
+    add_device_options(parser, boards_only=True)
     add_json_option(parser)
 
 

@@ -18,7 +18,6 @@ from pynq_ee.commands.common import (
     table,
 )
 from pynq_ee.data import datasets
-from pynq_ee.driver import bitfiles
 from pynq_ee.exits import calibration as _calibration
 from pynq_ee.exits.scores import Scores
 from pynq_ee.network import weights
@@ -28,7 +27,8 @@ EXAMPLES = """\
   pynq-ee calibrate --device sim --model two.npz                     at least 98 % early exits on validation
   pynq-ee calibrate --device sim --max-loss-points 0.1 --output calibrated.npz --picture calibration.png
   pynq-ee calibrate --device sim --max-loss-points 0.1 --delta 0.1   ... with a probability of 90 %
-  pynq-ee calibrate --min-throughput 500000 --json                   the greatest accuracy at that rate"""
+  pynq-ee calibrate --min-throughput 500000 --json                   the greatest accuracy at that rate
+  pynq-ee calibrate --device software --min-throughput 200000        the same for this machine without a board"""
 
 #: Share of early exits that is asked for where no constraint is given. From 5,000 images a share of 98 % is known to
 #: 0.2 points; of a loss of 0.05 points, which is 2.5 images, next to nothing is known.
@@ -113,7 +113,7 @@ def _costs(args, constraint, network, digits):  # type: ignore[no-untyped-def]
     if warning := machine.busy():
         print(f"pynq-ee calibrate: {warning}", file=sys.stderr)
     if joules:
-        return energy.joules(costs.measure(network, digits.images), energy.model_for(bitfiles.board_of(network.device)))
+        return energy.joules(costs.measure(network, digits.images), energy.model_for(network.board))
     return costs.measure(network, digits.images)
 
 

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from pynq_ee import remainder
+from pynq_ee import remainder, software
 from pynq_ee.driver import bitfiles
 from pynq_ee.driver.requirements import NUMPY, REQUIREMENTS
 from pynq_ee.errors import IdentityError, PynqEEError
@@ -72,8 +72,8 @@ def check_board(model: Model) -> list[Finding]:
                 "board",
                 "warn",
                 f"none ({platform.machine()})",
-                'this machine has no FPGA manager: use the simulated board, EarlyExitInference(device="sim") or '
-                "`pynq-ee demo --device sim`",
+                'this machine has no FPGA manager: device="software" computes all on its processor, device="sim" '
+                "simulates a board, as in `pynq-ee demo --device sim`",
             )
         ]
     if not named:
@@ -131,10 +131,12 @@ def check_pynq(model: Model) -> list[Finding]:
     try:
         text = metadata.version("pynq")
     except metadata.PackageNotFoundError:
-        remedy = "pip install 'pynq==4.0.0', or pynq==3.0.1 for a PYNQ-Z1 or Z2"
+        missing = "not installed for this Python"
         if _PYNQ_PYTHON.exists():  # sudo, unlike a login, runs the system's Python
             remedy = f"this is {sys.executable}; PYNQ's Python is {_PYNQ_PYTHON}: sudo -i, and install pynq_ee there"
-        return [Finding("pynq", "fail", "not installed for this Python", remedy)]
+            return [Finding("pynq", "fail", missing, remedy)]
+        remedy = "pip install 'pynq==4.0.0', or pynq==3.0.1 for a PYNQ-Z1 or Z2; --device software needs none"
+        return [Finding("pynq", _needed_on_a_board(), missing, remedy)]
     version = tuple(int(part) for part in re.findall(r"\d+", text)[:2])
     if not PYNQ_TESTED[0] <= version <= PYNQ_TESTED[1]:
         return [Finding("pynq", "warn", text, "3.0.1 to 4.0 are tested")]
@@ -236,12 +238,14 @@ def check_simulation(model: Model) -> list[Finding]:
 
 
 def check_engines(model: Model) -> list[Finding]:
-    """The engines of the software exits."""
+    """The engines of the software exits, and of the device that is all software."""
     here = remainder.available()
-    if "native" in here:
-        return [Finding("engines", "ok", ", ".join(here))]
     remedy = "the native one is the fastest: install pynq_ee from its .tar.gz where there is a C++ compiler"
-    return [Finding("engines", "warn", ", ".join(here), remedy)]
+    state: State = "ok" if "native" in here else "warn"
+    return [
+        Finding("engines", state, ", ".join(here), "" if state == "ok" else remedy),
+        Finding("device software", "ok", software.described(remainder.default())),
+    ]
 
 
 #: Tool, how it tells its version, what it is for.

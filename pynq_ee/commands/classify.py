@@ -26,6 +26,7 @@ HELP = "classify picture files"
 EXAMPLES = """\
   pynq-ee classify seven.png                       on the board
   pynq-ee classify --device sim *.png              on the simulated board
+  pynq-ee classify --device software *.png         on no board: all on this machine's processor
   pynq-ee classify --fit photo.jpg                 any size, on any even or unevenly lit paper
   pynq-ee classify --invert seven.png              28 x 28, dark ink on white
   curl -s https://example.org/7.png | pynq-ee classify --fit -

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pynq_ee import files
+from pynq_ee import files, software
 from pynq_ee.data import datasets
 from pynq_ee.data.datasets import Digits
 from pynq_ee.errors import InputError
-from pynq_ee.inference import SIMULATED, EarlyExitInference
+from pynq_ee.inference import NAMED, EarlyExitInference
 from pynq_ee.network import weights
 from pynq_ee.remainder import ENGINES
 
@@ -69,14 +69,24 @@ def check_outputs(outputs: Iterable[Output | OutputFolder]) -> None:
             ) from error
 
 
-def add_device_options(parser: argparse.ArgumentParser) -> None:
+#: What each device is, for ``--help``.
+DEVICES = {
+    "board": "the board that this runs on (default)",
+    "sim": "a simulated board with the compiled HLS kernel",
+    "sim-numpy": "one without a compiler",
+    software.DEVICE: "no board: all is computed by this machine's processor",
+}
+
+
+def add_device_options(parser: argparse.ArgumentParser, boards_only: bool = False) -> None:
     """Options that choose model, device, threshold and engine; :func:`open_network` reads them."""
     add_model_option(parser)
+    devices = ["board", *(name for name in NAMED if not (boards_only and name == software.DEVICE))]
     parser.add_argument(
         "--device",
-        choices=["board", *SIMULATED],
+        choices=devices,
         default="board",
-        help="board (default); sim: a simulated board with the compiled HLS kernel; sim-numpy: one without a compiler",
+        help="; ".join(f"{name}: {DEVICES[name]}" for name in devices),
     )
     parser.add_argument("--bitfile", help="the overlay's .bit (default: the one that belongs to the device)")
     parser.add_argument(
@@ -88,8 +98,11 @@ def add_device_options(parser: argparse.ArgumentParser) -> None:
         help="engine of the software exits (default: native where it was built, else numpy)",
     )
     parser.add_argument(
-        "--batch", type=int, help="images in one DMA transfer, at most (default: 1024, or what the memory holds)"
+        "--batch",
+        type=int,
+        help="images in one DMA transfer, or computed at once, at most (default: 1024, or what the memory holds)",
     )
+    parser.add_argument("--threads", type=int, default=1, help="that share a batch in software (default 1)")
 
 
 def add_model_option(parser: argparse.ArgumentParser) -> None:
@@ -115,6 +128,7 @@ def open_network(args: argparse.Namespace, device: Any = None) -> EarlyExitInfer
         remainder=args.remainder,
         bitfile=args.bitfile,
         images_per_transfer=args.batch,
+        threads=args.threads,
     )
 
 

@@ -34,6 +34,7 @@ HELP = "classify the sample digits, print a table, draw the trade-off and some o
 EXAMPLES = """\
   pynq-ee demo --device sim                  on the simulated board, with the compiled kernel
   pynq-ee demo                               on the board that this runs on
+  pynq-ee demo --device software             no board: all of the network on this machine's processor
   pynq-ee demo --device sim --images 200 --picture trade-off.png
   pynq-ee demo --device sim --model lenet5-3exit --json"""
 
@@ -98,7 +99,14 @@ def _record(
     network: EarlyExitInference, prediction: Prediction, digits: datasets.Digits, scores: calibration.Scores
 ) -> dict[str, Any]:
     correct = scores.label == digits.labels[:, None]
-    images, clock = len(prediction), network.accelerator.clock_mhz
+    images, clock, clocks = len(prediction), network.clock_mhz, prediction.fabric_clocks
+    modelled = None
+    if clock is not None and clocks is not None:
+        modelled = {
+            "clock_mhz": clock,
+            "clocks_an_image": clocks / images,
+            "fabric_us_an_image": clocks / clock / images,
+        }
     return {
         "device": prediction.device,
         "network": network.model.network,
@@ -109,18 +117,21 @@ def _record(
         "accuracy": float(np.mean(prediction.labels == digits.labels)),
         "exit_accuracy": correct.mean(0),
         "exit_shares": [prediction.share(n) for n in range(1, network.model.exits + 1)],
-        "modelled": {
-            "clock_mhz": clock,
-            "clocks_an_image": prediction.fabric_clocks / images,
-            "fabric_us_an_image": prediction.fabric_clocks / clock / images,
-        },
+        "modelled": modelled,
         "measured": {f"{stage}_us_an_image": 1e6 * taken / images for stage, taken in prediction.seconds.items()},
     }
 
 
 def _rows(record: dict[str, Any]) -> list[tuple[str, Any]]:
     modelled = record["modelled"]
-    notes = {"fabric": " (the simulation, not a fabric)"} if "simulated" in record["device"] else {}
+    fabric = "none: the first exit is computed by the host"
+    notes = {"fabric": " (the first exit, in software)"}
+    if modelled:
+        fabric = (
+            f"{modelled['fabric_us_an_image']:.2f} us an image, modelled: "
+            f"{modelled['clocks_an_image']:.1f} clocks at {modelled['clock_mhz']:g} MHz"
+        )
+        notes = {"fabric": " (the simulation, not a fabric)"} if "simulated" in record["device"] else {}
     return [
         ("device", record["device"]),
         ("model", f"{record['network']}, build_id {record['build_id']}"),
@@ -129,11 +140,7 @@ def _rows(record: dict[str, Any]) -> list[tuple[str, Any]]:
         ("accuracy, system", percent(record["accuracy"])),
         *((f"accuracy, exit {n} alone", percent(share)) for n, share in enumerate(record["exit_accuracy"], start=1)),
         *((f"left at exit {n}", percent(share)) for n, share in enumerate(record["exit_shares"], start=1)),
-        (
-            "fabric",
-            f"{modelled['fabric_us_an_image']:.2f} us an image, modelled: "
-            f"{modelled['clocks_an_image']:.1f} clocks at {modelled['clock_mhz']:g} MHz",
-        ),
+        ("fabric", fabric),
         *(
             (
                 f"host, {stage}",

@@ -24,6 +24,7 @@ from pynq_ee.network import weights
 HELP = "measure accuracy and early exits on the test images"
 EXAMPLES = """\
   pynq-ee evaluate --device sim                        the default model on t10k
+  pynq-ee evaluate --device software                   the same figures, without a board or a simulation
   pynq-ee evaluate --device sim --threshold 0.2        another threshold
   pynq-ee evaluate --device sim --all-models           every shipped model, as a table in Markdown"""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from importlib import metadata
 from typing import Any
 
-from pynq_ee import __version__, remainder
+from pynq_ee import __version__, remainder, software
 from pynq_ee.commands.common import add_json_option, add_model_option, print_json, table
 from pynq_ee.network import spec, weights
 
@@ -38,6 +38,7 @@ def run(args: argparse.Namespace) -> int:
         "machine": platform.machine(),
         **{name: _version(name) for name in ("numpy", "pynq", "pillow")},
         "remainder engines": remainder.available(),
+        "device software": software.described(remainder.default()),
         "model": args.model,
         "network": model.network,
         "exits": model.exits,

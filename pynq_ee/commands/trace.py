@@ -32,10 +32,14 @@ EXAMPLES = """\
   pynq-ee trace --device sim                          as fast as modelled, where the simulation keeps up
   pynq-ee trace --device sim --pace 4 --output trace.png
   pynq-ee trace --device sim-numpy --batch 256 --json
+  pynq-ee trace --device software            no fabric: the first exit is computed by the host too
   pynq-ee trace                                       the board that this runs on"""
 
 #: Batches of different images; those that follow are the same again, so that a simulated board knows their results.
 _DISTINCT = 4
+
+#: What computes the first exit, in words.
+_FABRIC = {"fabric": "fabric", "software": "first exit in software"}
 
 #: Seconds after which Python lets another thread run. The usual five milliseconds are longer than a batch.
 _SWITCH_SECONDS = 1e-4
@@ -68,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     digits = datasets.available().images
     with ExitStack() as stack:
         network = stack.enter_context(_opened(args, stack))
-        size = min(network.accelerator.slots[0].capacity, len(digits) // _DISTINCT)
+        size = min(network.capacity, len(digits) // _DISTINCT)
         distinct = digits[: _DISTINCT * size]
         network.classify(distinct)
         trace = _record(network, np.resize(distinct, (args.batches * size, *digits.shape[1:])), stack)
@@ -77,7 +81,8 @@ def run(args: argparse.Namespace) -> int:
     if not args.no_picture:
         from pynq_ee.bench import plots
 
-        title = f"{facts['device']}: host measured, fabric {facts['fabric_time']}{_beside(modelled, args.pace)}"
+        fabric = f"{_FABRIC[facts['first_exit']]} {facts['fabric_time']}"
+        title = f"{facts['device']}: host measured, {fabric}{_beside(modelled, args.pace)}"
         plots.trace(trace, args.output, title=title, modelled=modelled)
         facts["picture"] = args.output
     if args.json:
@@ -119,8 +124,10 @@ def _modelled(network: EarlyExitInference, images: int, pace: float) -> float:
     """Seconds of a batch by the cycle model, stretched."""
     from pynq_ee.sim import dataflow
 
-    clocks = dataflow.batch_clocks(network.model.spec, images, network.accelerator.features)
-    return pace * clocks / (1e6 * network.accelerator.clock_mhz)
+    accelerator = network.accelerator
+    return (
+        pace * dataflow.batch_clocks(network.model.spec, images, accelerator.features) / (1e6 * accelerator.clock_mhz)
+    )
 
 
 def _facts(trace: Trace, network: EarlyExitInference, size: int, modelled: float | None, pace: float) -> dict[str, Any]:
@@ -133,6 +140,7 @@ def _facts(trace: Trace, network: EarlyExitInference, size: int, modelled: float
     gaps = [end - begin for begin, end in trace.gaps()]
     return {
         "device": str(network.device.name),
+        "first_exit": "fabric" if network.board else "software",
         "batches": len(batches),
         "images_a_batch": size,
         "fabric_time": "as the host sees it" if modelled is None else "in the simulation's wall time",
@@ -154,14 +162,16 @@ def _rows(facts: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     beside = _beside(facts["modelled_seconds_a_batch"], facts["pace"])
     yield "device", facts["device"]
     yield "batches", f"{facts['batches']} of {facts['images_a_batch']} images"
-    yield "fabric", facts["fabric_time"]
-    yield "fabric, a batch", f"{_milliseconds(facts['fabric_seconds_a_batch'])}{beside}"
+    fabric = _FABRIC[facts["first_exit"]]
+    yield fabric, facts["fabric_time"]
+    yield f"{fabric}, a batch", f"{_milliseconds(facts['fabric_seconds_a_batch'])}{beside}"
     yield "host, a batch", f"{_milliseconds(sum(host.values()))} (measured: {stages})"
     waiting = _milliseconds(facts["host_waits_seconds_a_batch"])
-    yield "host waits, a batch", f"{waiting} (measured, register accesses included)"
+    includes = "register accesses" if facts["first_exit"] == "fabric" else "the first exit itself"
+    yield "host waits, a batch", f"{waiting} (measured, {includes} included)"
     gap, longest = (facts[f"fabric_waits_seconds_{which}"] for which in ("a_batch", "at_most"))
-    yield "fabric waits, a batch", f"{_milliseconds(gap)}, at most {_milliseconds(longest)}"
-    yield "fabric busy", f"{percent(facts['fabric_busy_share'])} from its first start to its last end"
+    yield f"{fabric} waits, a batch", f"{_milliseconds(gap)}, at most {_milliseconds(longest)}"
+    yield f"{fabric} busy", f"{percent(facts['fabric_busy_share'])} from its first start to its last end"
     if "picture" in facts:
         yield "picture", facts["picture"]
 

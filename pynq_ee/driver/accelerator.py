@@ -146,6 +146,11 @@ class Accelerator:
             raise
 
     @property
+    def capacity(self) -> int:
+        """Images that one batch holds."""
+        return self.slots[0].capacity
+
+    @property
     def clock_mhz(self) -> float:
         """The fabric's clock as it became."""
         return self._circuit.clock_mhz

@@ -30,10 +30,10 @@ _BUILD = "vivado -mode batch -source hw/build.tcl -tclargs --board"
 
 
 #: What else there is for a caller of :func:`this_board` that can use a simulated one.
-_SIMULATED = 'ask for the simulated one: EarlyExitInference(device="sim"), or --device sim'
+_OTHERWISE = 'ask for all software, device="software", or for a simulated one, device="sim" (--device software, sim)'
 
 
-def this_board(otherwise: str = _SIMULATED) -> Any:
+def this_board(otherwise: str = _OTHERWISE) -> Any:
     """pynq's device of the board that this runs on.
 
     Parameters

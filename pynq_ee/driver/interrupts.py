@@ -50,6 +50,11 @@ class Completion:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.reason = "" if pin in overlay.interrupt_pins else f"the overlay connects no {pin} to the processor"
 
+    @property
+    def how(self) -> str:
+        """``interrupt``, or ``polling`` and why."""
+        return f"polling: {self.reason}" if self.reason else "interrupt"
+
     async def wait(self, seconds: float) -> None:
         """Return when the interrupt has come, after ``seconds``, or earlier: the caller looks at the registers."""
         loop = asyncio.get_running_loop()

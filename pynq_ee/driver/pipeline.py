@@ -21,15 +21,13 @@ import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from pynq_ee.driver.accelerator import Accelerator
 from pynq_ee.driver.interrupts import POLL_SECONDS
 from pynq_ee.driver.results import Results
-from pynq_ee.driver.slots import Slot
 from pynq_ee.errors import PynqEEError
 from pynq_ee.network.spec import FEATURES_ALWAYS
 from pynq_ee.trace import IN_FLIGHT, Stopwatch
@@ -94,12 +92,41 @@ def _renew() -> None:
 os.register_at_fork(after_in_child=_renew)
 
 
+class Completion(Protocol):
+    """What a coroutine awaits between two looks."""
+
+    async def wait(self, seconds: float) -> None:
+        """Return when the batch may be complete, at the latest after ``seconds``."""
+
+
+class FirstExit(Protocol):
+    """What computes the first exit of batches, one after the other, as a pipeline uses it.
+
+    Of a board that is the :class:`~pynq_ee.driver.accelerator.Accelerator`, whose methods say what each of these does.
+    Its slots are its own; a pipeline reads of them only ``started`` and ``completed``.
+    """
+
+    @property
+    def completion(self) -> Completion: ...
+    @property
+    def patience(self) -> float: ...
+
+    def check_loaded(self) -> None: ...
+    def fill(self, images: Chunk, margin: int) -> Any: ...
+    def start(self, slot: Any) -> None: ...
+    def advance(self, slot: Any, following: Any = None) -> bool: ...
+    def pause(self) -> None: ...
+    def collect(self, slot: Any) -> Results | None: ...
+    def finish(self, slot: Any) -> Results: ...
+    def abandon(self) -> None: ...
+
+
 class _Sent(NamedTuple):
     """A batch on its way: its number, its images, its slot."""
 
     number: int
     chunk: Chunk
-    slot: Slot
+    slot: Any
 
 
 class Pipeline(Generic[Outcome]):
@@ -122,7 +149,7 @@ class Pipeline(Generic[Outcome]):
 
     def __init__(
         self,
-        accelerator: Accelerator,
+        accelerator: FirstExit,
         turns: Turns,
         use: Callable[[int, Chunk, Results], Outcome],
         watch: Stopwatch,

@@ -153,18 +153,20 @@ def _held(
         network.threshold = before
 
 
-def seconds_an_image(prediction: Any, clock_mhz: float, simulated: bool) -> float:
+def seconds_an_image(prediction: Any, simulated_mhz: float | None = None) -> float:
     """Mean time an image of a batch, as the driver's time line has it.
 
-    On a board, the host's stages, the waiting for the fabric among them (*measured*). On a simulated one, the larger
-    of the host's work, measured, and the fabric's time, *modelled*.
+    On a board and in software, the host's stages, the waiting for the fabric or the first exit among them (*measured*).
+    On a simulated board, whose clock is ``simulated_mhz``, the larger of the host's work, measured, and the fabric's
+    time, *modelled*.
     """
     seconds = dict(prediction.seconds)
-    waiting = seconds.pop("fabric")
-    host, fabric = sum(seconds.values()), prediction.fabric_clocks / (clock_mhz * 1e6)
-    return float(max(host, fabric) if simulated else host + waiting) / len(prediction)
+    if simulated_mhz is None:
+        return float(sum(seconds.values())) / len(prediction)
+    del seconds["fabric"]
+    return float(max(sum(seconds.values()), prediction.fabric_clocks / (simulated_mhz * 1e6))) / len(prediction)
 
 
 def _seconds_of(network: Any) -> Callable[[Any], float]:
-    clock, simulated = network.accelerator.clock_mhz, "simulated" in str(network.device.name)
-    return lambda prediction: seconds_an_image(prediction, clock, simulated)
+    simulated_mhz = network.clock_mhz if "simulated" in str(network.device.name) else None
+    return lambda prediction: seconds_an_image(prediction, simulated_mhz)

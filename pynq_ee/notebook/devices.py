@@ -25,13 +25,13 @@ def choose(board: Any, elsewhere: str) -> Any:
     board
         On a board: None, the board itself, or a pynq device.
     elsewhere
-        On any other machine: a simulated board's name.
+        On any other machine: the name of a simulated board, or ``"software"``.
     """
     name = os.environ.get("BOARD") or (_FPGA_MANAGER.is_dir() and any(_FPGA_MANAGER.iterdir()) and "of unknown name")
     if name:
         print(f"a board ({name}): DEVICE is {board!r}")
         return board
-    print(f"no board: DEVICE is {elsewhere!r}, a simulated one")
+    print(f"no board: DEVICE is {elsewhere!r}{', a simulated one' if elsewhere in SIMULATED else ''}")
     return elsewhere
 
 

@@ -13,7 +13,6 @@ from IPython.display import HTML
 
 from pynq_ee.bench import energy, plots
 from pynq_ee.data.datasets import Digits
-from pynq_ee.driver import bitfiles
 from pynq_ee.errors import ToolError
 from pynq_ee.exits import costs
 from pynq_ee.exits.calibration import Calibration
@@ -63,7 +62,7 @@ def measure(network: EarlyExitInference, digits: Digits) -> Measured:
     seconds = costs.measure(network, digits.images)
     joules, missing = None, ""
     try:
-        joules = energy.joules(seconds, energy.model_for(bitfiles.board_of(network.device)))
+        joules = energy.joules(seconds, energy.model_for(network.board))
     except ToolError as error:
         missing = str(error)
     return Measured(scores, seconds, joules, missing, digits.source, str(network.device.name))

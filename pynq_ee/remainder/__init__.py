@@ -1,4 +1,4 @@
-"""The rest of the network in software, on one of several engines.
+"""The rest of the network in software, on one of several engines; and its first exit on some of them.
 
 An engine turns a :class:`~pynq_ee.network.weights.Model` into one function for each software exit, in order. The first
 function takes the trunk's features, uint8 (n, 6, 14, 14); every function returns the hidden state for the next one,
@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pynq_ee import exits
-from pynq_ee.errors import InputError, ToolError
+from pynq_ee.errors import InputError, ToolError, whole_number
 from pynq_ee.network.weights import Model
 
 Stage = Callable[[Any], tuple[Any, npt.NDArray[np.int16]]]
@@ -42,23 +42,39 @@ Decider = Callable[[Any, float], Decision]
 TAKES_PACKED = frozenset({"native"})
 
 
+#: Images uint8 (n, 28, 28) to the first exit's features, uint8 (n, 588) packed, and its logits, int16 (n, 10).
+FirstExit = Callable[[Any], tuple[npt.NDArray[np.uint8], npt.NDArray[np.int16]]]
+
+
 class Engine(NamedTuple):
-    """An engine: its module here, the packages that it imports, and how to get them."""
+    """An engine: its module here, the packages that it imports, how to get them, and what it can do.
+
+    ``threads``: it computes on as many as it is told. ``first_exit``: it has the first exit too.
+    """
 
     module: str
     packages: tuple[str, ...]
     needs: str
+    threads: bool = False
+    first_exit: bool = False
 
 
 #: The engines, by the names that users give.
 ENGINES: dict[str, Engine] = {
-    "numpy": Engine("pynq_ee.remainder.numpy", (), "nothing"),
+    "numpy": Engine("pynq_ee.remainder.numpy", (), "nothing", first_exit=True),
     "native": Engine(
-        "pynq_ee.remainder.native", ("pynq_ee.remainder._native",), "a C++ compiler when pynq_ee is installed"
+        "pynq_ee.remainder.native",
+        ("pynq_ee.remainder._native",),
+        "a C++ compiler when pynq_ee is installed",
+        threads=True,
+        first_exit=True,
     ),
     "torch": Engine("pynq_ee.remainder.torch", ("torch",), "PyTorch: pip install 'pynq_ee[train]'"),
     "onnx": Engine(
-        "pynq_ee.remainder.onnx", ("onnxruntime", "onnx"), "onnxruntime and onnx: pip install 'pynq_ee[bench]'"
+        "pynq_ee.remainder.onnx",
+        ("onnxruntime", "onnx"),
+        "onnxruntime and onnx: pip install 'pynq_ee[bench]'",
+        threads=True,
     ),
 }
 
@@ -73,26 +89,53 @@ def default() -> str:
     return "native" if "native" in available() else "numpy"
 
 
-def stages(engine: str, model: Model) -> list[Stage]:
+def stages(engine: str, model: Model, threads: int = 1) -> list[Stage]:
     """Build the software exits of a network on an engine.
+
+    Parameters
+    ----------
+    threads
+        That share a batch, at least 1.
 
     Raises
     ------
     InputError
-        No such engine.
+        No such engine, or more than one thread of an engine that takes no number of them.
     ToolError
         An engine whose package is not installed.
     """
+    implementation, options = _implementation(engine, threads)
+    built: list[Stage] = implementation.stages(model, **options)
+    return built
+
+
+def first_exit(engine: str, model: Model, threads: int = 1) -> FirstExit:
+    """Build the first exit of a network, as the circuit computes it, on an engine that has it.
+
+    Parameters and errors are those of :func:`stages`.
+    """
+    implementation, options = _implementation(engine, threads)
+    if not ENGINES[engine].first_exit:
+        having = " and ".join(name for name, each in ENGINES.items() if each.first_exit)
+        raise InputError(f"the {engine} engine computes no first exit; {having} do")
+    built: FirstExit = implementation.first_exit(model, **options)
+    return built
+
+
+def _implementation(engine: str, threads: int) -> tuple[Any, dict[str, int]]:
+    """The module of an engine, and the options that its functions take."""
     if engine not in ENGINES:
         raise InputError(f"remainder is {engine!r}; there are {', '.join(ENGINES)}")
+    if whole_number("threads", threads, least=1) > 1 and not ENGINES[engine].threads:
+        having = " and ".join(name for name, each in ENGINES.items() if each.threads)
+        raise InputError(f"threads is {threads}; the {engine} engine takes no number of threads, {having} do")
     try:
         implementation = importlib.import_module(ENGINES[engine].module)
     except ImportError as error:
         raise ToolError(
             f"the {engine} remainder cannot be used here ({error}); it needs {ENGINES[engine].needs}"
         ) from error
-    built: list[Stage] = implementation.stages(model)
-    return built
+    return implementation, {"threads": threads} if ENGINES[engine].threads else {}
 
 
 def decider(engine: str, exponent: int) -> Decider:

@@ -1,4 +1,4 @@
-"""EarlyExitInference on the simulated board, through the real pynq: what a user is promised."""
+"""EarlyExitInference on the simulated board, through the real pynq, and all in software: what a user is promised."""
 
 from __future__ import annotations
 
@@ -30,9 +30,14 @@ def model(request, random_model):
     return random_model(seed=3, network=request.param)
 
 
-@pytest.fixture(scope="module")
-def network(model):
-    with EarlyExitInference(model, device="sim-numpy", threshold=MIDDLE, images_per_transfer=64) as opened:
+#: What may be in the fabric's place, and the engine of what comes after it.
+DEVICES = {"sim-numpy": {}, "software": {}, "software, NumPy": {"remainder": "numpy"}}
+
+
+@pytest.fixture(scope="module", params=list(DEVICES))
+def network(request, model):
+    options = {"device": request.param.split(",")[0], **DEVICES[request.param]}
+    with EarlyExitInference(model, threshold=MIDDLE, images_per_transfer=64, **options) as opened:
         yield opened
 
 
@@ -184,11 +189,15 @@ def test_input_that_cannot_be_taken_is_refused_and_the_network_still_works(netwo
     assert len(network.classify(images[:3])) == 3
 
 
-def test_a_prediction_names_its_device_and_says_that_it_is_simulated(network, images):
+def test_a_prediction_names_its_device_and_says_that_it_is_simulated_or_software(network, images):
     prediction = network.classify(images[:2])
-    assert prediction.device == "simulated pynq-z2 (numpy kernel)"
     assert sum(prediction.seconds.values()) > 0
-    assert prediction.fabric_clocks == network.model.spec.image_beats * 2 + 400
+    if network.board:
+        assert prediction.device == "simulated pynq-z2 (numpy kernel)"
+        assert prediction.fabric_clocks == network.model.spec.image_beats * 2 + 400
+    else:
+        assert prediction.device.startswith("software (") and "simulated" not in prediction.device
+        assert prediction.fabric_clocks is None and network.clock_mhz is None
 
 
 def test_closing_frees_every_buffer_and_may_be_done_twice(model, images):

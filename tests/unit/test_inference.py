@@ -12,7 +12,7 @@ from pynq_ee.prediction import Prediction, concatenate
 from pynq_ee.trace import STAGES
 
 
-def prediction(labels: list[int], exits: list[int], seconds: float, clocks: int) -> Prediction:
+def prediction(labels: list[int], exits: list[int], seconds: float, clocks: int | None) -> Prediction:
     """A prediction with recognizable content."""
     count = len(labels)
     return Prediction(
@@ -28,6 +28,7 @@ def prediction(labels: list[int], exits: list[int], seconds: float, clocks: int)
 
 def test_predictions_are_joined_in_order_and_their_times_and_clocks_add_up() -> None:
     joined = concatenate([prediction([1, 2], [1, 2], 0.5, 596), prediction([3], [1], 0.25, 498)])
+    assert concatenate([prediction([1], [1], 0.5, None)] * 2).fabric_clocks is None
     assert joined.labels.tolist() == [1, 2, 3] and joined.exits.tolist() == [1, 2, 1]
     assert joined.logits.shape == (3, 10) and joined.entropy.shape == (3,) and len(joined) == 3
     assert joined.seconds == dict.fromkeys(STAGES, 0.75) and joined.fabric_clocks == 1094
@@ -42,8 +43,12 @@ def test_the_share_of_an_exit_is_of_all_images() -> None:
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"device": "simulated"}, InputError, "device is 'simulated'; give None for this board, sim or sim-numpy"),
-        ({"device": 3}, InputError, "device is 3; give None for this board, sim or sim-numpy, or a pynq device"),
+        ({"device": "simulated"}, InputError, "device is 'simulated'; give None for this board, sim, sim-numpy or"),
+        (
+            {"device": 3},
+            InputError,
+            "device is 3; give None for this board, sim, sim-numpy or software, or a pynq device",
+        ),
         ({"device": ["sim"]}, InputError, r"device is \['sim'\]; give None"),
         ({"remainder": "cuda"}, InputError, "remainder is 'cuda'"),
         ({"threshold": -1}, InputError, "threshold is -1.0 nats"),

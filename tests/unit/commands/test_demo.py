@@ -62,6 +62,20 @@ def test_json_has_numbers_that_tell_their_unit_and_their_source(capsys: pytest.C
     assert table["accuracy, system"] == f"{100 * record['accuracy']:.2f} %"
 
 
+@pytest.mark.usefixtures("digits")
+def test_in_software_nothing_is_modelled_and_it_is_said_that_there_is_no_fabric(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = ["demo", "--device", "software", "--images", "50", "--no-picture"]
+    assert cli.main([*options, "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["modelled"] is None and record["device"].startswith("software (") and 0.9 < record["accuracy"] <= 1
+    assert cli.main([*options, "--threads", "1"]) == 0
+    table = dict(re.split(r"\s{2,}", line, maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert table["fabric"] == "none: the first exit is computed by the host"
+    assert table["host, fabric"].endswith("(the first exit, in software)")
+
+
 @pytest.mark.parametrize("command", [["demo", "--no-picture"], ["evaluate"]])
 @pytest.mark.parametrize(("threshold", "told"), [([], True), (["--threshold", "0.3"], False)])
 def test_without_mnist_it_is_said_that_the_thresholds_were_chosen_on_the_same_images(

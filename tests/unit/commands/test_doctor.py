@@ -103,9 +103,11 @@ def test_what_the_demo_needs_is_named_where_it_is_missing(
     assert {finding.found for finding in states.values()} == {"1.2.3"}
 
 
-@pytest.mark.parametrize(("image", "remedy"), [(True, "sudo -i"), (False, "pip install")])
+@pytest.mark.parametrize(
+    ("image", "state", "remedy"), [(True, "fail", "sudo -i"), (False, "warn", "software needs none")]
+)
 def test_a_python_without_pynq_beside_that_of_the_image_is_told_apart(
-    shipped: Model, image: bool, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shipped: Model, image: bool, state: str, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def absent(name: str) -> str:
         raise metadata.PackageNotFoundError(name)
@@ -115,7 +117,7 @@ def test_a_python_without_pynq_beside_that_of_the_image_is_told_apart(
     if image:
         (tmp_path / "python3").touch()
     (finding,) = checks.check_pynq(shipped)
-    assert finding.state == "fail" and remedy in finding.remedy
+    assert finding.state == state and remedy in finding.remedy
 
 
 @pytest.mark.parametrize(
@@ -125,8 +127,9 @@ def test_a_missing_native_engine_is_a_warning(
     shipped: Model, engines: list[str], state: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checks.remainder, "available", lambda: engines)
-    (finding,) = checks.check_engines(shipped)
+    finding, software = checks.check_engines(shipped)
     assert finding.state == state
+    assert software.check == "device software" and ("native" in software.found) == ("native" in engines)
 
 
 @pytest.mark.parametrize("check", checks.CHECKS, ids=lambda check: check.__name__)

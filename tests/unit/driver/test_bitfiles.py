@@ -374,7 +374,9 @@ def test_without_a_board_the_error_says_how_to_ask_for_the_simulated_one(
     pynq_device: Callable, error: Exception
 ) -> None:
     pynq_device(error)
-    with pytest.raises(DeviceError, match=r'no board here .*EarlyExitInference\(device="sim"\), or --device sim'):
+    with pytest.raises(
+        DeviceError, match=r'no board here .*device="software", or .*device="sim" \(--device software, sim\)'
+    ):
         bitfiles.this_board()
 
 

@@ -38,6 +38,13 @@ def test_measured_costs_have_one_stage_an_exit_and_leave_the_threshold_alone(net
     assert 0 < low <= 1 <= high and low + high == pytest.approx(2)  # of two repetitions the median is the mean
 
 
+def test_in_software_the_first_exit_is_the_hosts_work_and_nothing_is_overlapped(noise: np.ndarray) -> None:
+    with EarlyExitInference(models.random_model(), device="software", remainder="numpy") as opened:
+        found = costs.measure(opened, noise, repetitions=2)
+    assert found.overlapped == 0 and found.source == "all software, measured"
+    assert found.stages[0] > found.stages[1] > 0  # two convolutions of 28 x 28 and 14 x 14, and one of 14 x 14
+
+
 def test_a_network_is_calibrated_under_a_rate_by_its_measured_costs(noise: np.ndarray) -> None:
     labels = np.arange(len(noise)) % 10
     with EarlyExitInference(models.random_model(), device="sim-numpy") as opened:

@@ -127,8 +127,8 @@ def test_a_target_out_of_range_is_refused(target: dict[str, float]) -> None:
         run(Stream((0.3,)), **target)
 
 
-def test_a_simulated_fabrics_own_time_is_not_counted_and_a_boards_is() -> None:
+def test_a_simulated_fabrics_own_time_is_not_counted_and_that_of_a_board_or_of_software_is() -> None:
     seconds = {"input": 1e-6, "fabric": 50e-6, "entropy": 2e-6, "remainder": 3e-6}
     prediction = type("P", (), {"seconds": seconds, "fabric_clocks": 1000, "__len__": lambda self: 2})()
-    assert seconds_an_image(prediction, 100, simulated=True) == pytest.approx(5e-6)
-    assert seconds_an_image(prediction, 100, simulated=False) == pytest.approx(28e-6)
+    assert seconds_an_image(prediction, simulated_mhz=100) == pytest.approx(5e-6)
+    assert seconds_an_image(prediction) == pytest.approx(28e-6)
