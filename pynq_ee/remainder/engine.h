@@ -13,6 +13,8 @@
 
 namespace pynq_ee {
 
+typedef uint8_t Bytes __attribute__((vector_size(16)));
+
 constexpr int kMaxTaps = 4096;    // inputs of one output, at most
 constexpr size_t kChunk = 24;     // images whose activations stay in the cache from layer to layer
 
@@ -37,7 +39,7 @@ inline Convolution pack_convolution(const RawLayer& raw, int input_max, const Ke
   layer.outputs = raw.outputs;
   layer.largest = raw.largest;
   const int group = kernels.convolution_group, run = layer.run();
-  layer.run_groups = rounded_up(run, group) / group;
+  layer.run_groups = rounded_up(run, kernels.row_taps) / group;
   std::vector<int16_t> wide(static_cast<size_t>(layer.kernel) * layer.run_groups * group * kPanel);
   for (int row = 0; row < layer.kernel; ++row)
     for (int tap = 0; tap < run; ++tap)
@@ -135,6 +137,26 @@ inline void unpack_nibbles(const uint8_t* packed, int bytes, uint8_t* image) {
   }
 }
 
+inline void pack_nibbles(const uint8_t* __restrict nibbles, int bytes, uint8_t* __restrict packed) {
+  for (int byte = 0; byte < bytes; ++byte)
+    packed[byte] = static_cast<uint8_t>(nibbles[2 * byte] | nibbles[2 * byte + 1] << 4);
+}
+
+// As memcpy, for lines of few vectors.
+inline void copy_line(const uint8_t* from, int bytes, uint8_t* to) {
+  constexpr int step = sizeof(Bytes);
+  if (bytes < step) {
+    std::memcpy(to, from, bytes);
+    return;
+  }
+  Bytes vector;
+  for (int byte = 0; byte < bytes; byte += step) {
+    const int place = std::min(byte, bytes - step);  // the last one overlaps
+    std::memcpy(&vector, from + place, step);
+    std::memcpy(to + place, &vector, step);
+  }
+}
+
 inline void interleave_planes(const uint8_t* planes, int positions, int channels, uint8_t* image) {
   for (int position = 0; position < positions; ++position)
     for (int channel = 0; channel < channels; ++channel) *image++ = planes[channel * positions + position];
@@ -170,7 +192,7 @@ inline void run_stage(const Network& network, const Stage& stage, Input kind, co
           interleave_planes(from, layer.side * layer.side, layer.channels, image.data());
         else
           unpack_nibbles(from, bytes, image.data());
-        kernels.convolve(layer, image.data(), current + row * layer.results());
+        kernels.convolve(layer, image.data(), current + row * layer.results(), layer.dense());
       }
       stride = layer.results();
     } else {
@@ -196,32 +218,25 @@ inline void run_first_exit(const Network& network, const uint8_t* images, size_t
   const Convolution& trunk = network.first_exit->trunk;
   const Convolution& branch = network.first_exit->branch;
   const Connection& classifier = network.first_exit->classifier;
-  const int pixels = trunk.side * trunk.side, positions = branch.side * branch.side;
-  const int bytes = positions * branch.channels / 2;
-  std::vector<uint8_t> padded(trunk.image() + kSlack), maps(trunk.results()), image(branch.image() + kSlack);
-  const size_t chunk = std::min(rows, kChunk);
-  std::vector<uint8_t> pooled(chunk * branch.results() + kSlack);
+  const int side = trunk.side, line = branch.side * branch.channels;
+  const size_t chunk = std::min(rows, kChunk), pooled_bytes = chunk * branch.results() + kSlack;
+  const size_t pixels_bytes = trunk.image() + kSlack, maps_bytes = branch.image() + kSlack;
+  std::unique_ptr<uint8_t[]> memory(new uint8_t[pixels_bytes + maps_bytes + pooled_bytes]);
+  uint8_t *pixels = memory.get(), *maps = pixels + pixels_bytes, *pooled = maps + maps_bytes;
+  std::memset(pixels, 0, pixels_bytes + maps_bytes);  // the padding
+  uint8_t* const pixels_inside = pixels + trunk.padding * (trunk.pitch() + 1);
+  uint8_t* const maps_inside = maps + branch.padding * (branch.pitch() + branch.channels);
+  const Places in_maps = {branch.channels, branch.pitch()};
   for (size_t start = 0; start < rows; start += kChunk) {
     const size_t count = std::min(kChunk, rows - start);
     for (size_t row = 0; row < count; ++row) {
-      const uint8_t* from = images + (start + row) * pixels;
-      for (int y = 0; y < trunk.side; ++y)
-        std::memcpy(padded.data() + (y + trunk.padding) * trunk.pitch() + trunk.padding, from + y * trunk.side,
-                    trunk.side);
-      kernels.convolve_pixels(trunk, padded.data(), maps.data());
-      const uint8_t* position = maps.data();
-      for (int y = 0; y < branch.side; ++y) {
-        uint8_t* to = image.data() + (y + branch.padding) * branch.pitch() + branch.padding * branch.channels;
-        for (int x = 0; x < branch.side; ++x, position += kPanel, to += branch.channels)
-          std::memcpy(to, position, branch.channels);
-        uint8_t* packed = features + (start + row) * bytes + y * branch.side * branch.channels / 2;
-        const uint8_t* nibbles = to - branch.side * branch.channels;
-        for (int i = 0; i < branch.side * branch.channels / 2; ++i)
-          packed[i] = static_cast<uint8_t>(nibbles[2 * i] | nibbles[2 * i + 1] << 4);
-      }
-      kernels.convolve(branch, image.data(), pooled.data() + row * branch.results());
+      for (int y = 0; y < side; ++y, images += side) copy_line(images, side, pixels_inside + y * trunk.pitch());
+      kernels.convolve_pixels(trunk, pixels, maps_inside, in_maps);
+      for (int y = 0; y < branch.side; ++y, features += line / 2)
+        pack_nibbles(maps_inside + y * branch.pitch(), line / 2, features);
+      kernels.convolve(branch, maps, pooled + row * branch.results(), branch.dense());
     }
-    kernels.connect(classifier, pooled.data(), branch.results(), count, nullptr, logits + start * classifier.outputs);
+    kernels.connect(classifier, pooled, branch.results(), count, nullptr, logits + start * classifier.outputs);
   }
 }
 

@@ -389,7 +389,7 @@ PyObject* decide(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
       !labels.open(arguments[4], flags) || !leaves.open(arguments[5], flags))
     return nullptr;
   if (!logits.is('h', sizeof(int16_t)) || logits.dimensions() != 2 || logits.shape(1) < 1 ||
-      logits.shape(1) > kMaxTaps - 1)
+      logits.shape(1) > kMaxClasses)
     return refuse("logits have another type or shape"), nullptr;
   // Rows may be the records that the circuit returns, with other bytes between them, but each row is a plain array.
   if (logits.stride(1) != 2 || logits.stride(0) % 2 != 0 || !logits.aligned(2))

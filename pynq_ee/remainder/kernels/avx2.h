@@ -33,13 +33,14 @@ static inline void requantize(const Convolution& layer, __m256i sums, uint8_t* o
 
 // kHalves: registers that the outputs take, eight in each.
 template <int kHalves>
-static void convolve_halves(const Convolution& layer, const uint8_t* image, uint8_t* outputs) {
+static void convolution_4x8n__avx2(const Convolution& layer, const uint8_t* image, uint8_t* outputs, Places places) {
   const int half = layer.half(), pitch = layer.pitch(), channels = layer.channels;
+  const __m256i zero = _mm256_setzero_si256();
   __m256i start[kHalves];
   for (int part = 0; part < kHalves; ++part)
     start[part] = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(layer.start + 8 * part)));
   for (int y = 0; y < half; ++y)
-    for (int x = 0; x < half; ++x, outputs += kPanel) {
+    for (int x = 0; x < half; ++x) {
       __m256i sums[4][kHalves];
       for (int position = 0; position < 4; ++position)
         for (int part = 0; part < kHalves; ++part) sums[position][part] = start[part];
@@ -59,18 +60,18 @@ static void convolve_halves(const Convolution& layer, const uint8_t* image, uint
       }
       __m256i whole[4];
       for (int position = 0; position < 4; ++position)
-        whole[position] = _mm256_hadd_epi16(sums[position][0], sums[position][kHalves - 1]);
+        whole[position] = _mm256_hadd_epi16(sums[position][0], kHalves == 2 ? sums[position][kHalves - 1] : zero);
       const __m256i pooled = _mm256_max_epi16(_mm256_max_epi16(whole[0], whole[1]), _mm256_max_epi16(whole[2], whole[3]));
-      requantize(layer, _mm256_permute4x64_epi64(pooled, 0xD8), outputs);
+      requantize(layer, _mm256_permute4x64_epi64(pooled, 0xD8), outputs + y * places.line + x * places.step);
     }
 }
 
-static void convolve(const Convolution& layer, const uint8_t* image, uint8_t* outputs) {
-  (layer.outputs <= 8 ? convolve_halves<1> : convolve_halves<2>)(layer, image, outputs);
+static void convolution_4x16__avx2(const Convolution& layer, const uint8_t* image, uint8_t* outputs, Places places) {
+  (layer.outputs <= 8 ? convolution_4x8n__avx2<1> : convolution_4x8n__avx2<2>)(layer, image, outputs, places);
 }
 
-static void connect(const Connection& layer, const uint8_t* inputs, size_t stride, size_t count, uint8_t* activations,
-                    int16_t* logits) {
+static void connection_1x16__avx2(const Connection& layer, const uint8_t* inputs, size_t stride, size_t count,
+                                  uint8_t* activations, int16_t* logits) {
   const __m256i ones = _mm256_set1_epi16(1);
   for (int panel = 0; panel < layer.panels; ++panel) {
     const int8_t* panel_weight = layer.weight.data() + static_cast<size_t>(panel) * layer.groups * 4 * kPanel;
@@ -92,4 +93,5 @@ static void connect(const Connection& layer, const uint8_t* inputs, size_t strid
   }
 }
 
-static const Kernels kKernels = {"avx2", supported, false, 4, 4, convolve, convolve, connect};
+static const Kernels kKernels = {
+    "avx2", supported, false, 4, 4, 4, convolution_4x16__avx2, convolution_4x16__avx2, connection_1x16__avx2};

@@ -13,7 +13,7 @@ static inline int32_t four_taps(const uint8_t* from) {
 
 // The first layer: eight outputs at most, a row of kPooled pooled positions at once, so that no sum waits for itself.
 template <int kPooled>
-static void convolve_pixels_row(const Convolution& layer, const uint8_t* image, uint8_t* outputs) {
+static void convolve_pixels_row(const Convolution& layer, const uint8_t* image, uint8_t* outputs, int step) {
   constexpr int kWide = 2 * kPooled;
   const int pitch = layer.pitch();
   const __m256i start = _mm256_cvtepi16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(layer.start)));
@@ -36,17 +36,17 @@ static void convolve_pixels_row(const Convolution& layer, const uint8_t* image, 
                                       _mm256_max_epi32(sums[1][2 * x], sums[1][2 * x + 1]));
     pooled = _mm256_srav_epi32(_mm256_add_epi32(pooled, bias), shift);
     pooled = _mm256_min_epi32(_mm256_max_epi32(pooled, _mm256_setzero_si256()), _mm256_set1_epi32(layer.largest));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(outputs + x * kPanel),
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(outputs + x * step),
                      _mm_move_epi64(_mm256_cvtepi32_epi8(pooled)));
   }
 }
 
-static void convolve(const Convolution& layer, const uint8_t* image, uint8_t* outputs) {
+static void convolve(const Convolution& layer, const uint8_t* image, uint8_t* outputs, Places places) {
   const int half = layer.half(), pitch = layer.pitch(), channels = layer.channels;
   const __m512i start = _mm512_cvtepi16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(layer.start)));
   const __m512i bias = _mm512_loadu_si512(layer.bias), shift = _mm512_loadu_si512(layer.shift);
   for (int y = 0; y < half; ++y)
-    for (int x = 0; x < half; ++x, outputs += kPanel) {
+    for (int x = 0; x < half; ++x) {
       __m512i sums[4] = {start, start, start, start};
       const int8_t* weight = layer.narrow.data();
       for (int row = 0; row < layer.kernel; ++row) {
@@ -62,19 +62,19 @@ static void convolve(const Convolution& layer, const uint8_t* image, uint8_t* ou
       __m512i pooled = _mm512_max_epi32(_mm512_max_epi32(sums[0], sums[1]), _mm512_max_epi32(sums[2], sums[3]));
       pooled = _mm512_srav_epi32(_mm512_add_epi32(pooled, bias), shift);
       pooled = _mm512_min_epi32(_mm512_max_epi32(pooled, _mm512_setzero_si512()), _mm512_set1_epi32(layer.largest));
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(outputs), _mm512_cvtepi32_epi8(pooled));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(outputs + y * places.line + x * places.step),
+                       _mm512_cvtepi32_epi8(pooled));
     }
 }
 
-static void convolve_pixels(const Convolution& layer, const uint8_t* image, uint8_t* outputs) {
-  if (layer.outputs > 8) return convolve(layer, image, outputs);
-  const int half = layer.half();
-  for (int y = 0; y < half; ++y, image += 2 * layer.pitch()) {
+static void convolve_pixels(const Convolution& layer, const uint8_t* image, uint8_t* outputs, Places places) {
+  if (layer.outputs > 8) return convolve(layer, image, outputs, places);
+  const int half = layer.half(), step = places.step;
+  for (int y = 0; y < half; ++y, image += 2 * layer.pitch(), outputs += places.line) {
     int x = 0;
-    for (; x + 4 <= half; x += 4) convolve_pixels_row<4>(layer, image + 2 * x, outputs + x * kPanel);
-    for (; x + 2 <= half; x += 2) convolve_pixels_row<2>(layer, image + 2 * x, outputs + x * kPanel);
-    for (; x < half; ++x) convolve_pixels_row<1>(layer, image + 2 * x, outputs + x * kPanel);
-    outputs += half * kPanel;
+    for (; x + 4 <= half; x += 4) convolve_pixels_row<4>(layer, image + 2 * x, outputs + x * step, step);
+    for (; x + 2 <= half; x += 2) convolve_pixels_row<2>(layer, image + 2 * x, outputs + x * step, step);
+    for (; x < half; ++x) convolve_pixels_row<1>(layer, image + 2 * x, outputs + x * step, step);
   }
 }
 
@@ -107,4 +107,4 @@ static void connect(const Connection& layer, const uint8_t* inputs, size_t strid
   for (; row < count; ++row) connect_rows<1>(layer, inputs + row * stride, stride, activations, logits, row);
 }
 
-static const Kernels kKernels = {"avx512vnni", supported, false, 4, 4, convolve_pixels, convolve, connect};
+static const Kernels kKernels = {"avx512vnni", supported, false, 4, 4, 4, convolve_pixels, convolve, connect};

@@ -24,8 +24,15 @@ inline uint8_t activation(int32_t value, int shift, int largest) {
   return static_cast<uint8_t>(std::min(std::max(value >> shift, 0), largest));
 }
 
+// Where a convolution puts its results: bytes from one position to the next, and from one line of positions to the next.
+// It writes up to kPanel bytes a position, zeros behind its outputs, position after position: what is too much for `step`
+// is overwritten by the next one.
+struct Places {
+  int step, line;
+};
+
 // Convolution, max-pool 2x2, requantization: (side + 2 padding)^2 pixels of `channels` bytes, the padding in place, to
-// (half, half, kPanel) bytes.
+// (half, half) positions.
 //
 // weight: for each tap of a kernel row, kernel row by kernel row, each padded to whole groups:
 // (kernel, run_groups, kPanel, group). A group is what a kernel multiplies at once of one output: 1, 2 or 4 taps.
@@ -45,6 +52,7 @@ struct Convolution {
   int half() const { return (side + 2 * padding - kernel + 1) / 2; }
   int image() const { return (side + 2 * padding) * pitch(); }
   int results() const { return half() * half() * kPanel; }
+  Places dense() const { return {kPanel, half() * kPanel}; }
 };
 
 // Fully connected layer: `inputs` bytes, at most 127, to activations, or to logits where `largest` is 0.
@@ -80,9 +88,10 @@ struct Kernels {
   bool (*supported)();
   bool wide;               // a convolution's weights have 16 bits
   int convolution_group, connection_group;
+  int row_taps;            // a kernel row's taps are padded with zeros to a multiple of this, itself one of the group
   // The first layer, whose only channel is the pixel, and every other convolution.
-  void (*convolve_pixels)(const Convolution&, const uint8_t* image, uint8_t* outputs);
-  void (*convolve)(const Convolution&, const uint8_t* image, uint8_t* outputs);
+  void (*convolve_pixels)(const Convolution&, const uint8_t* image, uint8_t* outputs, Places);
+  void (*convolve)(const Convolution&, const uint8_t* image, uint8_t* outputs, Places);
   // Rows `stride` bytes apart, each with kSlack bytes behind it; exactly one of the outputs is written, (count, results)
   // activations or (count, outputs) logits.
   void (*connect)(const Connection&, const uint8_t* inputs, size_t stride, size_t count, uint8_t* activations,

@@ -25,10 +25,11 @@ static inline void sum_position(const Convolution& layer, const uint8_t* from, i
   std::memcpy(outputs + 8, &right, sizeof right);
 }
 
-static void convolve(const Convolution& layer, const uint8_t* image, uint8_t* outputs) {
+static void convolution_1x16__plain(const Convolution& layer, const uint8_t* image, uint8_t* outputs, Places places) {
   const int half = layer.half(), pitch = layer.pitch();
   for (int y = 0; y < half; ++y)
-    for (int x = 0; x < half; ++x, outputs += kPanel) {
+    for (int x = 0; x < half; ++x) {
+      uint8_t* to = outputs + y * places.line + x * places.step;
       const uint8_t* from = image + 2 * y * pitch + 2 * x * layer.channels;
       int16_t sums[4][kPanel];
       sum_position(layer, from, sums[0]);
@@ -37,14 +38,14 @@ static void convolve(const Convolution& layer, const uint8_t* image, uint8_t* ou
       sum_position(layer, from + pitch + layer.channels, sums[3]);
       for (int i = 0; i < kPanel; ++i) {
         const int16_t largest = std::max(std::max(sums[0][i], sums[1][i]), std::max(sums[2][i], sums[3][i]));
-        outputs[i] = activation(largest + layer.bias[i], layer.shift[i], layer.largest);
+        to[i] = activation(largest + layer.bias[i], layer.shift[i], layer.largest);
       }
     }
 }
 
 // Most inputs are zero behind a ReLU, and their weights need not be read.
-static void connect(const Connection& layer, const uint8_t* inputs, size_t stride, size_t count, uint8_t* activations,
-                    int16_t* logits) {
+static void connection_1x16__plain(const Connection& layer, const uint8_t* inputs, size_t stride, size_t count,
+                                   uint8_t* activations, int16_t* logits) {
   for (size_t row = 0; row < count; ++row) {
     const uint8_t* from = inputs + row * stride;
     for (int panel = 0; panel < layer.panels; ++panel) {
@@ -58,4 +59,5 @@ static void connect(const Connection& layer, const uint8_t* inputs, size_t strid
   }
 }
 
-static const Kernels kKernels = {"plain", supported, true, 1, 1, convolve, convolve, connect};
+static const Kernels kKernels = {
+    "plain", supported, true, 1, 1, 1, convolution_1x16__plain, convolution_1x16__plain, connection_1x16__plain};

@@ -6,7 +6,6 @@ checks every set of kernels against vectors written here.
 
 from __future__ import annotations
 
-import ast
 import re
 import shutil
 import subprocess
@@ -17,9 +16,10 @@ import numpy as np
 import pytest
 
 import models
-from pynq_ee import exits, remainder
+from pynq_ee import exits
+from pynq_ee.bench.host import instructions, stored
 from pynq_ee.exits import rule
-from pynq_ee.network import fabric, spec
+from pynq_ee.network import spec
 from pynq_ee.remainder import packing
 
 ROOT = Path(__file__).parents[3]
@@ -47,7 +47,7 @@ def test_on_a_boards_processor_the_engine_equals_numpy_and_uses_its_vectors(
     prefix, emulator, processor, kernels, pattern = BOARDS[board]
     compiler = needed(f"{prefix}-g++", f"g++-{prefix}")
     runner = needed(emulator, "qemu-user")
-    flags = setup_flags("NATIVE_FLAGS") + (setup_flags("NEON_FLAGS") if prefix.startswith("arm-") else [])
+    flags = instructions.flags(arm=prefix.startswith("arm-"))
     program = compiled(compiler, [*flags, "-static"], tmp_path)
     assert run([runner, "-cpu", processor, str(program), str(vectors)]).startswith(f"{kernels}: ")
     assert re.search(pattern, run([f"{prefix}-objdump", "-d", "--no-show-raw-insn", str(program)]))
@@ -56,12 +56,12 @@ def test_on_a_boards_processor_the_engine_equals_numpy_and_uses_its_vectors(
 @pytest.mark.parametrize("sanitizers", ["", "address,undefined"])
 def test_on_this_machine_every_instruction_set_equals_numpy(sanitizers: str, vectors: Path, tmp_path: Path) -> None:
     extra = [f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all", "-g", "-O1"] if sanitizers else []
-    program = compiled(needed("g++", "g++"), [*setup_flags("NATIVE_FLAGS"), *extra], tmp_path)
+    program = compiled(needed("g++", "g++"), [*instructions.flags(arm=False), *extra], tmp_path)
     assert run([str(program), str(vectors)]).endswith("ok\n")
 
 
 def test_a_wrong_logit_and_cut_vectors_are_noticed(vectors: Path, tmp_path: Path) -> None:
-    program = compiled(needed("g++", "g++"), setup_flags("NATIVE_FLAGS"), tmp_path)
+    program = compiled(needed("g++", "g++"), instructions.flags(arm=False), tmp_path)
     damages = {"wrong": damaged_bias, "short": lambda data: data[:-1], "long": lambda data: data + b"0"}
     for name, damage in damages.items():
         path = tmp_path / name
@@ -74,39 +74,15 @@ def test_a_wrong_logit_and_cut_vectors_are_noticed(vectors: Path, tmp_path: Path
 def write_vectors() -> Iterator[bytes]:
     """The file that native_self_test.cpp reads, piece by piece, little-endian."""
     classes = (spec.CLASSES, 3)
-    yield integers(ROWS, spec.CLASSES, len(spec.NETWORKS), len(classes))
+    yield stored.integers(ROWS, spec.CLASSES, len(spec.NETWORKS), len(classes))
     for seed, network in enumerate(spec.NETWORKS):
-        yield from network_vectors(seed, network)
+        images = np.random.default_rng(seed).integers(0, 256, (ROWS, 28, 28)).astype(np.uint8)
+        yield from stored.network(models.random_model(seed, network=network), images)
     tables = rule.exponentials(), rule.logarithms()
-    yield integers(*map(len, tables))
+    yield stored.integers(*map(len, tables))
     yield b"".join(table.astype("<u4").tobytes() for table in tables)
     for count in classes:
         yield from decision_vectors(count)
-
-
-def network_vectors(seed: int, network: str) -> Iterator[bytes]:
-    model = models.random_model(seed, network=network)
-    images = np.random.default_rng(seed).integers(0, 256, (ROWS, 28, 28)).astype(np.uint8)
-    features, logits = fabric.first_exit(images, model)
-    yield integers(images[0].size, features[0].size)
-    yield images.tobytes() + features.tobytes() + fabric.pack_features(features).tobytes()
-    yield logits.astype("<i2").tobytes()
-    for layer in packing.first_exit(model):
-        yield layer_vectors(layer)
-    built = packing.stages(model)
-    yield integers(len(built))
-    hidden = features
-    for packed, stage in zip(built, remainder.stages("numpy", model)):
-        layers = [*([packed.convolution] if packed.convolution else []), *packed.connections]
-        yield integers(packed.convolution is not None, packed.body, len(layers))
-        yield b"".join(map(layer_vectors, layers))
-        hidden, logits = stage(hidden)
-        yield logits.astype("<i2").tobytes()
-
-
-def layer_vectors(layer: packing.Layer) -> bytes:
-    numbers = integers(*layer[:6], *layer.weight.shape)
-    return numbers + layer.weight.tobytes() + layer.bias.astype("<i4").tobytes() + layer.shift.tobytes()
 
 
 def decision_vectors(classes: int) -> Iterator[bytes]:
@@ -117,15 +93,11 @@ def decision_vectors(classes: int) -> Iterator[bytes]:
     logits[3, 1:] = logits[3, 0]
     entropy = exits.entropy(logits * 2.0**exponent)
     yield np.array([threshold], "<f8").tobytes()
-    yield integers(exponent, classes, 2 * classes + 4)
+    yield stored.integers(exponent, classes, 2 * classes + 4)
     yield np.concatenate([logits, np.full((ROWS, 2), -1, "<i2")], axis=1).tobytes()
     yield entropy.astype("<f8").tobytes()
     yield logits.argmax(1).astype("<i8").tobytes()
     yield exits.leaves(entropy, threshold).tobytes()
-
-
-def integers(*values: int) -> bytes:
-    return np.array(values, "<i4").tobytes()
 
 
 def damaged_bias(data: bytes) -> bytes:
@@ -137,14 +109,6 @@ def damaged_bias(data: bytes) -> bytes:
     return data.replace(layer.bias.tobytes(), bias.tobytes())
 
 
-def setup_flags(name: str) -> list[str]:
-    """A list of flags as setup.py has it."""
-    for node in ast.parse((ROOT / "setup.py").read_text()).body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == name:
-            return ast.literal_eval(node.value)
-    raise AssertionError(f"setup.py has no {name}")
-
-
 def needed(tool: str, package: str) -> str:
     found = shutil.which(tool)
     if found is None:
@@ -154,8 +118,8 @@ def needed(tool: str, package: str) -> str:
 
 def compiled(compiler: str, flags: list[str], folder: Path) -> Path:
     program = folder / "native_self_test"
-    include = ROOT / "pynq_ee" / "remainder"
-    run([compiler, *flags, "-Wall", "-Wextra", "-Werror", f"-I{include}", str(SOURCE), "-o", str(program)])
+    include = [f"-I{ROOT / 'pynq_ee' / folder}" for folder in ("remainder", "bench/host/counted")]
+    run([compiler, *flags, "-Wall", "-Wextra", "-Werror", *include, str(SOURCE), "-o", str(program)])
     return program
 
 
