@@ -23,7 +23,7 @@ TESTS = Path(__file__).resolve().parent
 RTL = TESTS.parent / "hw" / "rtl"
 BENCHES = TESTS / "hw" / "rtl" / "benches"
 
-#: The files of the DMA and of the interrupt controller, which share the slave of AXI4-Lite.
+#: The files of each circuit; some are shared. The kernel is that of a model, of which more is generated.
 SOURCES = {
     "dma": [
         "axi_dma.sv",
@@ -35,6 +35,21 @@ SOURCES = {
         "stream_fifo.sv",
     ],
     "interrupt_controller": ["axi_lite_slave.sv", "interrupt_controller.sv"],
+    "kernel": [
+        "axi_lite_slave.sv",
+        "branch.sv",
+        "checksum.sv",
+        "classifier.sv",
+        "common.sv",
+        "core.sv",
+        "first_exit.sv",
+        "frame.sv",
+        "kernel_registers.sv",
+        "output.sv",
+        "skid_buffer.sv",
+        "trunk.sv",
+        "unframe.sv",
+    ],
 }
 
 
@@ -65,6 +80,7 @@ def run(
     folder: Path,
     *,
     rtl: Path = RTL,
+    generated: Path | None = None,
     parameters: Mapping[str, int] | None = None,
     tests: list[str] | None = None,
     environment: Mapping[str, str] | None = None,
@@ -75,11 +91,13 @@ def run(
     Parameters
     ----------
     bench
-        ``dma`` or ``interrupt_controller``.
+        One of :data:`SOURCES`.
     folder
         Where the simulation is built; the log stays there.
     rtl
         Where the circuit's files are.
+    generated
+        The file of what a model decides (:func:`pynq_ee.generate.verilog.generated`), for a bench that has a model.
     parameters
         Of the bench's top module.
     tests
@@ -97,7 +115,7 @@ def run(
     names = tests or tests_of(bench)
     # In a process of its own: the runner of cocotb leaves its mark on the environment, and may hang with the simulator.
     process = multiprocessing.get_context("spawn").Process(
-        target=_simulate, args=(bench, folder, rtl, dict(parameters or {}), names, dict(environment or {}))
+        target=_simulate, args=(bench, folder, rtl, generated, dict(parameters or {}), names, dict(environment or {}))
     )
     process.start()
     process.join(timeout_s)
@@ -125,6 +143,7 @@ def _simulate(
     bench: str,
     folder: Path,
     rtl: Path,
+    generated: Path | None,
     parameters: dict[str, int],
     names: list[str],
     environment: dict[str, str],
@@ -139,9 +158,10 @@ def _simulate(
 
     (folder / "results.xml").unlink(missing_ok=True)
     top = BENCHES / f"{bench}_bench.sv"
+    first = [generated] if generated else []  # the package that the others name
     runner = get_runner("icarus")
     runner.build(
-        sources=[*([top] if top.exists() else []), *(rtl / name for name in SOURCES[bench])],
+        sources=[*first, *([top] if top.exists() else []), *(rtl / name for name in SOURCES[bench])],
         hdl_toplevel=top.stem if top.exists() else bench,
         parameters=parameters,
         build_dir=folder,

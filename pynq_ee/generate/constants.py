@@ -109,7 +109,7 @@ def _spec_lines(model: Model) -> Iterator[str]:
     yield ""
     yield f"using Word = uint{model.spec.beat_bits}_t;"
     yield ""
-    for title, constants in _bits(model).items():
+    for title, constants in bits(model).items():
         yield f"// {title}"
         yield from (f"constexpr uint32_t {name} = 0x{value:08x};" for name, value in constants.items())
         yield ""
@@ -123,8 +123,8 @@ def _spec_lines(model: Model) -> Iterator[str]:
     yield "}  // namespace spec"
 
 
-def _bits(model: Model) -> dict[str, dict[str, int]]:
-    """The 32-bit words of the C++ header, by section."""
+def bits(model: Model) -> dict[str, dict[str, int]]:
+    """The 32-bit words that the circuit is described with, by section."""
     return {
         "Identity": {
             "MAGIC": _spec.MAGIC,

@@ -25,6 +25,8 @@ def generated(model: Model) -> str:
     values: dict[str, int | str] = {}
     for section in constants.counts(model).values():
         values.update(section)
+    for section in constants.bits(model).values():
+        values.update({name: f"32'h{value:08x}" for name, value in section.items()})
     modules = []
     for part in (_trunk, _branch, _classifier):
         lines, latency = part(model)
@@ -51,14 +53,14 @@ def _reference_constants(model: Model) -> dict[str, int | str]:
         "TOKEN_BITS": _spec.TOKEN_POSITIONS * spec.trunk.out_channels * _spec.ACTIVATION_BITS,
         "POSITION_BITS": spec.branch_channels * _spec.ACTIVATION_BITS,
         "MODE_FEATURES_BIT": _spec.MODE_FEATURES.bit_length() - 1,
-        "RESULT_FEATURES": _spec.RESULT_FEATURES,
-        "FEATURES_ALWAYS": _spec.FEATURES_ALWAYS,
         "CLASSIFIER_PHASE_CLASSES": phase_classes,
         "CLASSIFIER_ROW_BITS": phase_classes * spec.branch_channels * spec.classifier_weight_bits,
         "CLASSIFIER_SHIFT": int(weights.shift[0]),
         "CLASSIFIER_BIAS": f"{biases.size * bits}'h{packed:x}",
         "SUMS_BITS": phase_classes * bits,
         **{f"DEPTH_{name.upper()}": depth for name, depth in _spec.FIFO_DEPTHS.items()},
+        **_register_constants(),
+        "CRC_ROW": f"{_spec.CRC_BITS * spec.beat_bits}'h{_crc_rows(spec.beat_bits):x}",
     }
 
 
@@ -72,6 +74,22 @@ def _overlay_constants(board: _spec.Board) -> dict[str, int | str]:
         "REGISTER_ADDRESS_BITS": _spec.REGISTER_ADDRESS_BITS,
         "DMA_LENGTH_BITS": _spec.DMA_LENGTH_BITS,
     }
+
+
+def _register_constants() -> dict[str, int | str]:
+    """Where the registers are, and the bits of the first one."""
+    controls = ("CTRL_START", "CTRL_DONE", "CTRL_IDLE", "CTRL_READY")
+    return {
+        **{f"OFFSET_{register.name.upper()}": register.offset for register in _spec.REGISTERS},
+        **{f"{name}_BIT": getattr(_spec, name).bit_length() - 1 for name in controls},
+    }
+
+
+def _crc_rows(bits: int) -> int:
+    """For each bit of a checksum, the first one lowest, a field: the bits of a beat that come into it."""
+    columns = _spec.crc_columns(bits)
+    rows = [sum((column >> place & 1) << bit for bit, column in enumerate(columns)) for place in range(_spec.CRC_BITS)]
+    return _packed(rows, bits)
 
 
 def _packed(values: Iterable[int], bits: int) -> int:

@@ -55,7 +55,7 @@ def write(model: Model, images: npt.NDArray[np.uint8], directory: str | os.PathL
     -------
     The path of the file written.
     """
-    lines = [line for case in _cases(model, images) for line in _case_lines(model, mode, *case)]
+    lines = [line for case in cases(model, images) for line in _case_lines(model, mode, *case)]
     count = sum(line.startswith("case ") for line in lines)
     spec = model.spec
     header = [
@@ -80,8 +80,8 @@ def image_beats(images: npt.NDArray[np.uint8], spec: Spec) -> Bytes:
     return np.ascontiguousarray(images).reshape(-1, spec.beat_bytes)
 
 
-def _cases(model: Model, images: npt.NDArray[np.uint8]) -> Iterator[tuple[str, int, int, Bytes, Bytes]]:
-    """Name, number of images, feature margin, beats and TLAST of each case."""
+def cases(model: Model, images: npt.NDArray[np.uint8]) -> Iterator[tuple[str, int, int, Bytes, Bytes]]:
+    """Name, number of images, feature margin, beats and TLAST of each case: whole batches, and all framing errors."""
     if len(images) < 3:
         raise InputError(f"{len(images)} images; the test vectors need at least 3")
     beats, image = image_beats(images, model.spec), model.spec.image_beats
