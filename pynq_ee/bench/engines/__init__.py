@@ -1,18 +1,23 @@
 """The whole network in software, on the engines that a user could pick instead of the fabric.
 
-An engine computes the first exit as its framework does it best: in float32, exact, with the layers folded as
-:mod:`pynq_ee.network.folding` has them. All engines give the same integers.
+An engine computes the first exit as its framework does it best: those of others in float32, exact, with the layers
+folded as :mod:`pynq_ee.network.folding` has them; our own in integers. All engines give the same integers. Each takes
+a batch in parts of the size that :func:`best_part` finds the quickest for it.
 """
 
 from __future__ import annotations
 
 import importlib
+import statistics
+import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from pynq_ee.bench import timing
 from pynq_ee.errors import ToolError
 from pynq_ee.network.weights import Model
 from pynq_ee.remainder import Stage
@@ -42,11 +47,51 @@ MODULES = {
     "torch, eager": "pynq_ee.bench.engines.torch_eager",
     "torch, compiled": "pynq_ee.bench.engines.torch_compiled",
     "onnxruntime": "pynq_ee.bench.engines.onnx",
-    "onnxruntime + native": "pynq_ee.bench.engines.native",
+    "native": "pynq_ee.bench.engines.native",
 }
 
 #: Engines that take half a minute to build.
 SLOW_TO_BUILD = ("torch, compiled",)
+
+
+def in_parts(engine: Engine, size: int) -> Engine:
+    """The engine, whose ``first_exit`` and ``plain`` take at most ``size`` images at once."""
+
+    def first_exit(images: npt.NDArray[np.uint8]) -> tuple[Any, Logits]:
+        if len(images) <= size:
+            return engine.first_exit(images)
+        features, logits = zip(*(engine.first_exit(part) for part in _parts(images, size)))
+        return np.concatenate(features), np.concatenate(logits)
+
+    def plain(images: npt.NDArray[np.uint8]) -> Logits:
+        if len(images) <= size:
+            return engine.plain(images)
+        return np.concatenate([engine.plain(part) for part in _parts(images, size)])
+
+    return engine._replace(first_exit=first_exit, plain=plain)
+
+
+def best_part(engine: Engine, images: npt.NDArray[np.uint8], repetitions: int = 5) -> int:
+    """Images at once, a power of two or all of them, with which the engine's first exit of a batch is the quickest.
+
+    The median of ``repetitions`` decides, taken in turns (*measured*).
+    """
+    sizes = [1 << power for power in range(len(images).bit_length()) if 1 << power < len(images)]
+    samplers = {
+        str(size): partial(_seconds, in_parts(engine, size).first_exit, images) for size in (*sizes, len(images))
+    }
+    taken = timing.in_turns(samplers, repetitions)
+    return int(min(taken, key=lambda size: statistics.median(taken[size])))
+
+
+def _seconds(run: Callable[[npt.NDArray[np.uint8]], Any], images: npt.NDArray[np.uint8]) -> float:
+    begin = time.perf_counter()
+    run(images)
+    return time.perf_counter() - begin
+
+
+def _parts(images: npt.NDArray[np.uint8], size: int) -> list[npt.NDArray[np.uint8]]:
+    return [images[start : start + size] for start in range(0, len(images), size)]
 
 
 def build(name: str, model: Model, threads: int, batch: int) -> Engine:

@@ -1,23 +1,28 @@
-"""onnxruntime for the first exit, our own C++ for what stays: the best mixture of what there is."""
+"""Our own native engine for the whole network: what ``EarlyExitInference(device="software")`` computes with."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+import numpy.typing as npt
 
-from pynq_ee.bench.engines import Engine, onnx
+from pynq_ee.bench.engines import Engine, Logits
 from pynq_ee.network.weights import Model
-from pynq_ee.remainder import Stage, native
+from pynq_ee.remainder import native
 
 
 def build(name: str, model: Model, threads: int, batch: int) -> Engine:
-    """Build the engine; the native stages run on one thread."""
-    base = onnx.build(name, model, threads, batch)
-    first, *later = native.stages(model)
+    """Build the engine. Its features are packed.
 
-    def first_stage(features: Any) -> tuple[Any, np.ndarray]:
-        return first(features.astype(np.uint8))
+    It has no trunk without the branch behind it, so the network without early exits computes the first exit's logits
+    all the same.
+    """
+    first_exit = native.first_exit(model, threads=threads)
+    stages = native.stages(model, threads=threads)
 
-    stages: list[Stage] = [first_stage, *later]
-    return base._replace(version=f"{base.version}, {native.INSTRUCTION_SETS[0]}", stages=stages)
+    def plain(images: npt.NDArray[np.uint8]) -> Logits:
+        hidden, logits = first_exit(images)
+        for stage in stages:
+            hidden, logits = stage(hidden)
+        return logits
+
+    return Engine(name, native.INSTRUCTION_SETS[0], first_exit, stages, plain)

@@ -144,7 +144,11 @@ def _software(
     deciders = software.deciders(model)
     candidates = []
     for name, engine in built.items():
+        # One that is compiled for each size takes the batch whole.
+        at_once = common["batch"] if name in engines.SLOW_TO_BUILD else engines.best_part(engine, chunks[0])
+        engine = engines.in_parts(engine, at_once)
         row = {**common, "engine": name, "version": engine.version, "kind": "measured", "images": len(truth)}
+        row["images_at_once"] = at_once
         plain = np.concatenate([engine.plain(chunk).argmax(1) for chunk in chunks])
         early = software.EarlyExit(engine, model.thresholds, deciders)
         found = driver.summary([early(chunk) for chunk in chunks], truth, model.exits)

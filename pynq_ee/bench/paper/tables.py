@@ -61,7 +61,7 @@ def table_1(tables: Record) -> tuple[Sequence[str], list[list[str]]]:
         plain = next(row for row in tables["rows"] if row["way"] == "without" and same.items() <= row.items())
         rows.append(
             [
-                early["engine"],
+                _engine(early),
                 str(early["batch"]),
                 str(early["threads"]),
                 f"{_percent(plain['accuracy'])}, {_percent(early['accuracy'])}",
@@ -132,7 +132,8 @@ def summary(tables: Record, threads: int) -> list[list[str]]:
 
 def _engine(row: Record) -> str:
     width = f", {row['pixels_per_beat']} px" if "pixels_per_beat" in row else ""
-    return f"{row['engine']}{width}"
+    parts = f", {row['images_at_once']} at once" if row.get("images_at_once", row["batch"]) < row["batch"] else ""
+    return f"{row['engine']}{width}{parts}"
 
 
 def _percent(share: float) -> str:
