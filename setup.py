@@ -153,6 +153,8 @@ setup(
         # What `pynq get-notebooks` delivers, and where pynq.Overlay("first_exit.bit") looks.
         "pynq.notebooks": ["pynq_ee = pynq_ee.notebook_files"],
         "pynq.overlays": ["pynq_ee = pynq_ee.overlay_files"],
+        # What pynq imports for its drivers when it opens an overlay.
+        "pynq.lib": ["pynq_ee = pynq_ee.driver.pynq_drivers"],
     },
     classifiers=[
         "Programming Language :: Python :: 3",

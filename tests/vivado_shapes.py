@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement
 
+from pynq_ee.generate import hwh
 from pynq_ee.network import spec
-from pynq_ee.sim import hwh
+from pynq_ee.sim import recorded_designs
 
 #: The other DMA: a scatter-gather one with the default length register, in a hierarchy.
 OTHER_DMA = "video_other_dma"
@@ -28,7 +29,7 @@ CONCAT, CONTROLLER = "interrupt_concat", "interrupt_controller"
 
 def write(board: spec.Board, path: Path, newer: bool) -> Path:
     """Write the description of a board's design, as a newer release of Vivado writes it or an older one."""
-    plain = hwh.write(hwh.recorded_design(board.name, spec.DEFAULT.beat_bits), path)
+    plain = hwh.write(recorded_designs.load(board.name, spec.DEFAULT.beat_bits), path)
     root = ElementTree.parse(plain).getroot()
     root.set("TIMESTAMP", "Sun May  1 12:00:00 2022")
     root.set("VIVADOVERSION", "2022.1" if newer else "2018.1")

@@ -8,7 +8,6 @@ namespace eval spec {
     variable kernel_name first_exit
     variable kernel_vendor pynq_ee
     variable kernel_version 2.0
-    variable kernel_vlnv pynq_ee:hls:first_exit:2.0
     variable kernel_range 0x10000
     variable dma_name axi_dma
     variable dma_vlnv xilinx.com:ip:axi_dma:7.1
@@ -34,6 +33,8 @@ namespace eval spec {
     dict set registers images_crc [dict create offset 0x80 access read-only]
     dict set registers results_crc [dict create offset 0x90 access read-only]
     variable pipeline_depths [dict create unframe 4 trunk 24 branch 24 classifier 20 pack_features 8 merge 4 frame 4]
+    variable kernel_vlnvs [dict create hls pynq_ee:hls:first_exit:2.0 rtl pynq_ee:rtl:first_exit:2.0]
+    variable memory_ranges [dict create zynq7 0x20000000 zynqmp 0x80000000]
     variable boards [dict create]
     dict set boards pynq-z2 [dict create part xc7z020clg400-1 processor zynq7 clock_mhz 100 kernel_address 0x43c00000 dma_address 0x40400000 interrupt_address 0x41800000]
     dict set boards pynq-z1 [dict create part xc7z020clg400-1 processor zynq7 clock_mhz 100 kernel_address 0x43c00000 dma_address 0x40400000 interrupt_address 0x41800000]

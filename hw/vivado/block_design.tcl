@@ -100,10 +100,10 @@ proc block_design::place_registers {interface address range} {
 }
 
 # Let a memory port of the DMA see the lower memory, and nothing else that the processor offers on that port.
-proc block_design::place_memory {interface family} {
+proc block_design::place_memory {interface family range} {
     set space [get_bd_addr_spaces -of_objects [interface $interface]]
     set memory [get_bd_addr_segs processing_system/[dict get $family memory_segment]]
-    assign_bd_address -offset 0x0 -range [dict get $family memory_range] -target_address_space $space $memory
+    assign_bd_address -offset 0x0 -range $range -target_address_space $space $memory
     foreach segment [get_bd_addr_segs -of_objects [interface processing_system/[dict get $family memory]]] {
         if {$segment ne $memory} {
             exclude_bd_addr_seg -target_address_space $space $segment
@@ -162,7 +162,7 @@ proc block_design::create {name board clock} {
     cell [newest [dict get $family vlnv]] processing_system \
         [concat [dict get $family settings] [list [dict get $family clock_setting] $clock]]
     cell [exactly [spec::get dma_vlnv] "pynq's DMA driver knows no other"] $dma [dma_settings $family]
-    cell [exactly [spec::get kernel_vlnv] "HLS has packaged another"] $kernel
+    cell [exactly [dict get [spec::get kernel_vlnvs] hls] "HLS has packaged another"] $kernel
     cell [newest xilinx.com:ip:smartconnect] control_interconnect {CONFIG.NUM_SI 1 CONFIG.NUM_MI 3}
     cell [newest xilinx.com:ip:smartconnect] memory_interconnect {CONFIG.NUM_SI 2 CONFIG.NUM_MI 1}
     cell [newest xilinx.com:ip:proc_sys_reset] reset_control
@@ -209,11 +209,12 @@ proc block_design::create {name board clock} {
     drive interrupt_controller/irq processing_system/[dict get $family interrupt]
 
     set addresses [spec::board $board]
+    set memory [dict get [spec::get memory_ranges] [dict get $addresses processor]]
     place_registers $dma/S_AXI_LITE [dict get $addresses dma_address] [spec::get dma_range]
     place_registers $kernel/$registers [dict get $addresses kernel_address] [spec::get kernel_range]
     place_registers interrupt_controller/s_axi [dict get $addresses interrupt_address] [spec::get interrupt_range]
-    place_memory $dma/M_AXI_MM2S $family
-    place_memory $dma/M_AXI_S2MM $family
+    place_memory $dma/M_AXI_MM2S $family $memory
+    place_memory $dma/M_AXI_S2MM $family $memory
 
     validate_bd_design
     save_bd_design

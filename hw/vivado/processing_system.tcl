@@ -6,8 +6,7 @@
 # - the clock divisors, which pynq writes to the real PLLs. On PYNQ-Z1 and Z2 the IO PLL runs at 1000 MHz from a crystal
 #   of 50 MHz; Vivado arrives there when it knows of the Ethernet port, whose 125 MHz no other frequency gives (without
 #   it, it takes 1600 MHz, and the fabric would run at 62.5 MHz instead of 100);
-# - the size of the memory, which bounds what the DMA may address. It stays in the lower 32 bits on every board: that is
-#   where Linux places contiguous memory.
+# - the size of the memory, which bounds what the DMA may address (memory_ranges in generated/).
 # On Zynq UltraScale+ pynq also writes the widths of the AXI ports from the .hwh, so each is given.
 
 namespace eval processing_system {
@@ -20,7 +19,6 @@ namespace eval processing_system {
         memory S_AXI_HP0
         memory_clock S_AXI_HP0_ACLK
         memory_segment S_AXI_HP0/HP0_DDR_LOWOCM
-        memory_range 0x20000000
         memory_bits 64
         burst_beats 16
         clock FCLK_CLK0
@@ -60,7 +58,6 @@ namespace eval processing_system {
         memory S_AXI_HP0_FPD
         memory_clock saxihp0_fpd_aclk
         memory_segment SAXIGP2/HP0_DDR_LOW
-        memory_range 0x80000000
         memory_bits 64
         burst_beats 64
         clock pl_clk0

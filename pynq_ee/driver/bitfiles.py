@@ -13,7 +13,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
-from pynq_ee.driver import bit_header, hardware_description
+from pynq_ee.driver import bit_header, design_rules, hardware_description
 from pynq_ee.errors import DeviceError, IdentityError, InputError, OverlayError
 from pynq_ee.network import spec
 from pynq_ee.network.spec import BOARDS, DEFAULT_BOARD, Board
@@ -164,7 +164,7 @@ def check(bitfile: str | Path, board: Board, build_id: int | None = None) -> Pat
         :func:`build_id_of`. One that tells none is judged when it is loaded.
     OverlayError
         A missing or damaged .bit or .hwh; files of two builds; another part than the board's; no DMA, no kernel, or a
-        DMA whose length register is too short.
+        DMA that cannot do what is needed (:mod:`pynq_ee.driver.design_rules`).
     """
     if not isinstance(bitfile, (str, os.PathLike)):
         raise InputError(f"an overlay is named by the path of its .bit, not by {type(bitfile).__name__}")
@@ -194,19 +194,8 @@ def check(bitfile: str | Path, board: Board, build_id: int | None = None) -> Pat
     except OverlayError as error:
         raise OverlayError(f"{error}; {build} builds it") from error
     _check_part(hwh, design, board)
-    modules = {module.get("INSTANCE", ""): module for module in design.iter("MODULE")}
-    for name, vlnv in ((spec.DMA_NAME, spec.DMA_VLNV), (spec.KERNEL_NAME, spec.KERNEL_VLNV)):
-        if name not in modules:
-            raise OverlayError(f"{hwh} has no {name}; run {build}")
-        if modules[name].get("VLNV") != vlnv:
-            raise OverlayError(f"{name} in {hwh} is {modules[name].get('VLNV')}; {vlnv} is needed. Run {build}")
-    parameters = hardware_description.parameters(design, spec.DMA_NAME)
-    length_bits = parameters.get("c_sg_length_width", "14")  # the DMA's own default
-    if not re.fullmatch("[0-9]{1,3}", length_bits) or int(length_bits) < spec.DMA_LENGTH_BITS:
-        raise OverlayError(
-            f"the DMA in {hwh} has a length register of {length_bits} bit; "
-            f"{spec.DMA_LENGTH_BITS} are needed. Run {build}"
-        )
+    for violation in design_rules.violations(design):
+        raise OverlayError(f"{hwh} does not serve: {violation}. Run {build}")
     return bit
 
 

@@ -279,7 +279,6 @@ def _tcl_lines(model: Model) -> Iterator[str]:
         "kernel_name": _spec.KERNEL_NAME,
         "kernel_vendor": _spec.KERNEL_VENDOR,
         "kernel_version": _spec.KERNEL_VERSION,
-        "kernel_vlnv": _spec.KERNEL_VLNV,
         "kernel_range": f"0x{_spec.KERNEL_RANGE:x}",
         "dma_name": _spec.DMA_NAME,
         "dma_vlnv": _spec.DMA_VLNV,
@@ -297,6 +296,10 @@ def _tcl_lines(model: Model) -> Iterator[str]:
         yield f"    dict set registers {register.name} [dict create {values}]"
     depths = " ".join(f"{name} {depth}" for name, depth in _spec.PIPELINE_DEPTHS.items())
     yield f"    variable pipeline_depths [dict create {depths}]"
+    vlnvs = " ".join(f"{kernel} {vlnv}" for kernel, vlnv in _spec.KERNEL_VLNVS.items())
+    yield f"    variable kernel_vlnvs [dict create {vlnvs}]"
+    ranges = " ".join(f"{processor} 0x{size:x}" for processor, size in _spec.DMA_MEMORY_RANGES.items())
+    yield f"    variable memory_ranges [dict create {ranges}]"
     yield "    variable boards [dict create]"
     for board in _spec.BOARDS.values():
         addresses = " ".join(

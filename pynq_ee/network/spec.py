@@ -388,13 +388,36 @@ OVERLAY_NAME = "first_exit"
 KERNEL_NAME = "first_exit"
 KERNEL_VENDOR = "pynq_ee"
 KERNEL_VERSION = f"{INTERFACE_VERSION}.0"
-KERNEL_VLNV = f"{KERNEL_VENDOR}:hls:{KERNEL_NAME}:{KERNEL_VERSION}"
 DMA_NAME = "axi_dma"
-DMA_VLNV = "xilinx.com:ip:axi_dma:7.1"
 DMA_LENGTH_BITS = 26
+INTERRUPT_NAME = "interrupt_controller"
 DMA_RANGE = 0x10000
 KERNEL_RANGE = 0x10000
 INTERRUPT_RANGE = 0x10000
+
+#: The kernel, by what it is made of: the C++ of ``hw/hls`` by an HLS tool, or the SystemVerilog of ``hw/rtl``. They
+#: have the same ports, registers and ``build_id``.
+KERNEL_VLNVS: dict[str, str] = {
+    library: f"{KERNEL_VENDOR}:{library}:{KERNEL_NAME}:{KERNEL_VERSION}" for library in ("hls", "rtl")
+}
+KERNEL_VLNV = KERNEL_VLNVS["hls"]
+#: The DMA, by whose it is: Xilinx' in a block design of Vivado, or that of ``hw/rtl``, with the same registers.
+DMA_VLNVS: dict[str, str] = {
+    "vivado": f"xilinx.com:ip:{DMA_NAME}:7.1",
+    "rtl": f"{KERNEL_VENDOR}:rtl:{DMA_NAME}:1.0",
+}
+DMA_VLNV = DMA_VLNVS["vivado"]
+#: The cells of the overlay of ``hw/rtl``, by their names in its description. pynq follows interrupts through cells
+#: whose third part here is ``axi_intc`` or ``xlconcat``, whosever they are. Its drivers it chooses by the whole; that
+#: for the DMA is in :mod:`pynq_ee.driver.pynq_drivers`.
+RTL_VLNVS: dict[str, str] = {
+    DMA_NAME: DMA_VLNVS["rtl"],
+    KERNEL_NAME: KERNEL_VLNVS["rtl"],
+    INTERRUPT_NAME: f"{KERNEL_VENDOR}:rtl:axi_intc:1.0",
+    "interrupt_concat": f"{KERNEL_VENDOR}:rtl:xlconcat:1.0",
+    "control_interconnect": f"{KERNEL_VENDOR}:rtl:axi3_lite_bridge:1.0",
+    "memory_interconnect": f"{KERNEL_VENDOR}:rtl:axi_join:1.0",
+}
 
 
 @dataclass(frozen=True)
@@ -413,6 +436,10 @@ class Board:
     dma_address: int
     interrupt_address: int
 
+
+#: Bytes of memory, from address 0 on, that the DMA sees, by processor: what its boards have below 4 GB, where Linux
+#: places contiguous memory.
+DMA_MEMORY_RANGES: dict[str, int] = {"zynq7": 0x2000_0000, "zynqmp": 0x8000_0000}
 
 #: Clocks are ones that the processors' PLLs give exactly: 1000 MHz / 10 and 1500 MHz / 10.
 BOARDS: dict[str, Board] = {

@@ -31,9 +31,10 @@ from pynq_ee.driver import bit_header
 from pynq_ee.driver.load_state import state_file_name
 from pynq_ee.errors import DeviceError, InputError, OverlayError
 from pynq_ee.files import write_atomically
+from pynq_ee.generate import hwh
 from pynq_ee.network import spec
 from pynq_ee.network.weights import Model
-from pynq_ee.sim import bitfile, dataflow, hwh, processor
+from pynq_ee.sim import bitfile, dataflow, processor, recorded_designs
 from pynq_ee.sim.buffer import BufferObject, SimulatedBuffer
 from pynq_ee.sim.bus import WORD_BYTES, Bus, WordArray
 from pynq_ee.sim.dram import Dram
@@ -64,7 +65,7 @@ class SimulatedDevice(Device):
     memory_bytes
         Contiguous memory for buffers.
     design
-        The block design in the fabric, as :mod:`pynq_ee.sim.hwh` describes one; by default, the one that
+        The block design in the fabric, as :mod:`pynq_ee.generate.hwh` describes one; by default, the one that
         ``hw/build.tcl`` makes for the model and the board.
     pace
         None: a batch is complete within the register access that makes it possible, at once and always alike. Else
@@ -147,7 +148,7 @@ class SimulatedDevice(Device):
         self._remove_directory = weakref.finalize(self, _remove, self.state_directory, os.getpid())
         path = Path(self.state_directory) / f"{spec.OVERLAY_NAME}.bit"
         self.bitfile = str(bitfile.write(path, spec.OVERLAY_NAME, self._board.part, b"simulated", model.build_id))
-        hwh.write(design or hwh.recorded_design(board, model.spec.beat_bits), path.with_suffix(".hwh"))
+        hwh.write(design or recorded_designs.load(board, model.spec.beat_bits), path.with_suffix(".hwh"))
 
     # Memory -----------------------------------------------------------------------------------------------------
 

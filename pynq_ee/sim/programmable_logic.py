@@ -7,7 +7,7 @@ is reset by the DMA's soft reset where the .hwh says that its ``ap_rst_n`` comes
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pynq_ee.driver import hardware_description
@@ -77,7 +77,7 @@ class ProgrammableLogic:
     ) -> None:
         modules = {module.get("INSTANCE", ""): module for module in root.iter("MODULE")}
         vlnvs = {name: module.get("VLNV", "") for name, module in modules.items()}
-        dma_name, kernel_name = (_instance(hwh, vlnvs, vlnv) for vlnv in (spec.DMA_VLNV, spec.KERNEL_VLNV))
+        dma_name, kernel_name = (_instance(hwh, vlnvs, known) for known in (spec.DMA_VLNVS, spec.KERNEL_VLNVS))
         configuration = Configuration.from_parameters(_parameters(modules[dma_name]))
         if configuration.beat_bytes != beat_bytes:
             raise DeviceError(
@@ -161,9 +161,10 @@ class ProgrammableLogic:
         return lines
 
 
-def _instance(hwh: Path, vlnvs: dict[str, str], wanted: str) -> str:
-    found = [name for name, vlnv in vlnvs.items() if vlnv == wanted]
+def _instance(hwh: Path, vlnvs: dict[str, str], known: Mapping[str, str]) -> str:
+    found = [name for name, vlnv in vlnvs.items() if vlnv in known.values()]
     if len(found) != 1:
+        wanted = " or ".join(known.values())
         raise DeviceError(f"{hwh} has {len(found)} cells of {wanted}; the simulated board runs designs with one")
     return found[0]
 

@@ -25,9 +25,10 @@ import numpy as np
 from PIL import Image
 
 from fuzz.targets import CORPUS
+from pynq_ee.generate import hwh
 from pynq_ee.network import spec, weights
 from pynq_ee.network.weights import LayerWeights, Model
-from pynq_ee.sim import bitfile, hwh
+from pynq_ee.sim import bitfile, recorded_designs
 
 Files = Iterator[tuple[str, bytes]]
 
@@ -165,7 +166,7 @@ PARAMETERS = {"c_sg_length_width", "c_addr_width", "c_m_axis_mm2s_tdata_width", 
 
 def smallest_description() -> bytes:
     """The description of the PYNQ-Z2's design without what nothing here reads."""
-    design = hwh.recorded_design("pynq-z2", spec.DEFAULT.beat_bits)
+    design = recorded_designs.load("pynq-z2", spec.DEFAULT.beat_bits)
     with tempfile.TemporaryDirectory() as folder:
         root = ElementTree.parse(hwh.write(design, Path(folder) / "d.hwh")).getroot()
     for module in root.iter("MODULE"):

@@ -21,11 +21,12 @@ from pynq_ee import exits
 from pynq_ee.data.datasets import Digits
 from pynq_ee.errors import DeviceError, OverlayError, ToolError
 from pynq_ee.exits.scores import outcome
+from pynq_ee.generate import hwh
 from pynq_ee.inference import EarlyExitInference
 from pynq_ee.network import fabric, spec, weights
 from pynq_ee.notebook import block_design, commands, devices, draw, hood, pages, tradeoff, transfer
 from pynq_ee.notebook.html_pad import SIDE, HtmlPad
-from pynq_ee.sim import dataflow, hwh
+from pynq_ee.sim import dataflow, recorded_designs
 
 
 def cells_of(table: Any) -> list[list[str]]:
@@ -242,7 +243,7 @@ def test_the_line_of_the_slider_lies_within_the_axes(
 
 @pytest.mark.parametrize("board", spec.BOARDS)
 def test_a_block_design_read_from_a_hwh_has_the_cells_and_links_of_the_recorded_one(board: str, tmp_path: Path) -> None:
-    recorded = hwh.recorded_design(board, 64)
+    recorded = recorded_designs.load(board, 64)
     design = block_design.read(hwh.write(recorded, tmp_path / "design.hwh"))
     assert set(design.cells) == set(recorded["cells"])
     buses = {(master.split("/")[0], slave.split("/")[0]) for master, slave in recorded["interfaces"]}

@@ -19,7 +19,7 @@ from pynq_ee import EarlyExitInference
 from pynq_ee.driver.interrupts import Completion
 from pynq_ee.errors import DeadlineError, InputError
 from pynq_ee.network.weights import Model
-from pynq_ee.sim import SimulatedDevice, hwh
+from pynq_ee.sim import SimulatedDevice, recorded_designs
 from pynq_ee.sim.kernel import Kernel, numpy_kernel
 
 SIZE = 8
@@ -310,7 +310,7 @@ def test_input_that_cannot_be_taken_is_refused_and_the_queue_goes_on(
 
 
 def test_an_overlay_without_the_interrupt_is_polled(model: Model, images: np.ndarray, expected: np.ndarray) -> None:
-    design = copy.deepcopy(hwh.recorded_design("pynq-z2", model.spec.beat_bits))
+    design = copy.deepcopy(recorded_designs.load("pynq-z2", model.spec.beat_bits))
     design["nets"] = [net for net in design["nets"] if "axi_dma/s2mm_introut" not in net]
     with SimulatedDevice(model, kernel="numpy", design=design, pace=1.0) as device, opened(model, device) as network:
         same(asyncio.run(network.classify_async(images)).logits, expected)

@@ -16,7 +16,7 @@ import pytest
 from pynq_ee.network import spec
 from pynq_ee.network.spec import REGISTER_OFFSET
 from pynq_ee.network.weights import Model
-from pynq_ee.sim import SimulatedDevice, axi_dma, hwh
+from pynq_ee.sim import SimulatedDevice, axi_dma, recorded_designs
 from pynq_ee.sim.dram import PAGE_BYTES
 
 SEND, RECEIVE = 0x00, axi_dma.RECEIVE_BASE
@@ -77,7 +77,7 @@ def board_with(model: Model) -> Iterator[Callable[..., Board]]:
     made: list[SimulatedDevice] = []
 
     def make(nets: dict[str, str] | None = None, **parameters: str) -> Board:
-        design = hwh.recorded_design(spec.DEFAULT_BOARD.name, model.spec.beat_bits)
+        design = recorded_designs.load(spec.DEFAULT_BOARD.name, model.spec.beat_bits)
         design["cells"][spec.DMA_NAME]["config"].update(parameters)
         for sink, driver in (nets or {}).items():
             for net in design["nets"]:

@@ -20,7 +20,7 @@ from pynq_ee.errors import DeviceError, InputError, OverlayError
 from pynq_ee.network import fabric, spec
 from pynq_ee.network.spec import REGISTER_OFFSET
 from pynq_ee.network.weights import Model
-from pynq_ee.sim import SimulatedDevice, bitfile, hwh
+from pynq_ee.sim import SimulatedDevice, bitfile, recorded_designs
 from pynq_ee.sim.bus import BusError
 from pynq_ee.sim.dram import PAGE_BYTES, MemoryLimitError
 
@@ -174,7 +174,7 @@ def test_a_bit_without_its_hwh_is_refused(device: SimulatedDevice, tmp_path: Pat
 
 
 def test_a_dma_of_another_width_than_the_kernels_is_refused(model: Model) -> None:
-    narrow = hwh.recorded_design("pynq-z2", 32)
+    narrow = recorded_designs.load("pynq-z2", 32)
     with (
         SimulatedDevice(model, kernel="numpy", design=narrow) as device,
         pytest.raises(DeviceError, match=r"stream of 32 bit, the kernel of the model one of 64 bit"),
@@ -198,7 +198,7 @@ def test_a_dma_of_another_width_than_the_kernels_is_refused(model: Model) -> Non
 def test_a_design_that_cannot_be_simulated_is_refused(
     model: Model, change: Callable[[dict[str, Any]], None], message: str
 ) -> None:
-    design = copy.deepcopy(hwh.recorded_design("pynq-z2", model.spec.beat_bits))
+    design = copy.deepcopy(recorded_designs.load("pynq-z2", model.spec.beat_bits))
     change(design["cells"])
     with (
         SimulatedDevice(model, kernel="numpy", design=design) as device,
@@ -208,7 +208,7 @@ def test_a_design_that_cannot_be_simulated_is_refused(
 
 
 def test_addresses_that_overlap_are_refused(model: Model) -> None:
-    design = copy.deepcopy(hwh.recorded_design("pynq-z2", model.spec.beat_bits))
+    design = copy.deepcopy(recorded_designs.load("pynq-z2", model.spec.beat_bits))
     design["addresses"][1]["base"] = design["addresses"][0]["base"] + 0x8000
     with (
         SimulatedDevice(model, kernel="numpy", design=design) as device,

@@ -1,4 +1,4 @@
-"""The hardware description: what pynq's parsers find in it, for every board."""
+"""The hardware description: what pynq's parsers find in it, for every board and both overlays."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from pynq.pl_server import hwh_parser
 from pynqmetadata.frontends import Metadata
 
 from pynq_ee.errors import DeviceError
+from pynq_ee.generate import hwh, ip_details, rtl_design
 from pynq_ee.network import spec
-from pynq_ee.sim import hwh, ip_details
+from pynq_ee.sim import recorded_designs
 
 BEAT_BITS = spec.DEFAULT.beat_bits
 ADDRESSES = {"axi_dma": "dma_address", "first_exit": "kernel_address", "interrupt_controller": "interrupt_address"}
@@ -23,17 +24,32 @@ ADDRESSES = {"axi_dma": "dma_address", "first_exit": "kernel_address", "interrup
 
 @pytest.fixture
 def design() -> hwh.Design:
-    return hwh.recorded_design("pynq-z2", BEAT_BITS)
+    return recorded_designs.load("pynq-z2", BEAT_BITS)
 
 
-@pytest.fixture(params=spec.BOARDS)
-def board(request: pytest.FixtureRequest) -> spec.Board:
-    return spec.BOARDS[request.param]
+#: The block design of each board, and the overlay of hw/rtl on those that it is for.
+OVERLAYS = [("vivado", board) for board in spec.BOARDS]
+OVERLAYS += [("rtl", board.name) for board in spec.BOARDS.values() if board.processor == "zynq7"]
+
+
+@pytest.fixture(params=OVERLAYS, ids="-".join)
+def overlay(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """Whose the overlay is, and the name of the board."""
+    return request.param
 
 
 @pytest.fixture
-def path(board: spec.Board, tmp_path: Path) -> Path:
-    return hwh.write(hwh.recorded_design(board.name, BEAT_BITS), tmp_path / "first_exit.hwh")
+def board(overlay: tuple[str, str]) -> spec.Board:
+    return spec.BOARDS[overlay[1]]
+
+
+@pytest.fixture
+def path(overlay: tuple[str, str], board: spec.Board, tmp_path: Path) -> Path:
+    described = {
+        "vivado": lambda: recorded_designs.load(board.name, BEAT_BITS),
+        "rtl": lambda: rtl_design.describe(board, BEAT_BITS),
+    }[overlay[0]]()
+    return hwh.write(described, tmp_path / "first_exit.hwh")
 
 
 @pytest.fixture
@@ -41,12 +57,12 @@ def parsed(path: Path) -> Any:
     return RuntimeMetadataParser(Metadata(input=str(path)))
 
 
-def test_pynq_finds_the_ips_at_the_specs_addresses(parsed: Any, board: spec.Board) -> None:
+def test_pynq_finds_the_ips_at_the_specs_addresses(parsed: Any, board: spec.Board, overlay: tuple[str, str]) -> None:
     for name, field in ADDRESSES.items():
         assert parsed.ip_dict[name]["phys_addr"] == getattr(board, field)
         assert parsed.ip_dict[name]["addr_range"] == 0x10000
-    assert parsed.ip_dict["axi_dma"]["type"] == spec.DMA_VLNV
-    assert parsed.ip_dict["first_exit"]["type"] == spec.KERNEL_VLNV
+    assert parsed.ip_dict["axi_dma"]["type"] == spec.DMA_VLNVS[overlay[0]]
+    assert parsed.ip_dict["first_exit"]["type"] == spec.KERNEL_VLNVS["hls" if overlay[0] == "vivado" else "rtl"]
 
 
 def test_pynq_finds_the_dmas_parameters(parsed: Any) -> None:
@@ -155,4 +171,4 @@ def test_a_part_of_another_family_is_refused(design: hwh.Design, tmp_path: Path)
 
 def test_a_board_whose_design_was_not_recorded_is_named_with_those_that_were() -> None:
     with pytest.raises(DeviceError, match=r"ultra96 with streams of 64 bit; there are kv260-32bit, kv260-64bit"):
-        hwh.recorded_design("ultra96", 64)
+        recorded_designs.load("ultra96", 64)

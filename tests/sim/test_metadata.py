@@ -17,8 +17,9 @@ from pynq_ee import EarlyExitInference
 from pynq_ee.driver import bitfiles
 from pynq_ee.driver.accelerator import Accelerator
 from pynq_ee.errors import DeviceError, OverlayError
+from pynq_ee.generate import hwh
 from pynq_ee.network.weights import Model
-from pynq_ee.sim import SimulatedDevice, hwh
+from pynq_ee.sim import SimulatedDevice, recorded_designs
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -69,7 +70,7 @@ def written(folder: Path, device: SimulatedDevice, design: Any) -> Path:
 def test_the_description_beside_the_bitstream_counts_and_not_the_remembered_one(
     model: Model, tmp_path: Path, notes: Path, change: Change
 ) -> None:
-    old = hwh.recorded_design("pynq-z2", model.spec.beat_bits)
+    old = recorded_designs.load("pynq-z2", model.spec.beat_bits)
     new = copy.deepcopy(old)
     change(new)
     for design in (old, new):
@@ -85,7 +86,7 @@ def test_the_description_beside_the_bitstream_counts_and_not_the_remembered_one(
 def test_what_pynq_remembers_and_cannot_be_removed_is_told_before_a_register_is_touched(
     model: Model, tmp_path: Path, notes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    design = hwh.recorded_design("pynq-z2", model.spec.beat_bits)
+    design = recorded_designs.load("pynq-z2", model.spec.beat_bits)
     with RememberingDevice(model, kernel="numpy") as device:
         EarlyExitInference(model, device=device, bitfile=written(tmp_path, device, design)).close()
         move_dma(design)

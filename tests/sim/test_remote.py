@@ -21,8 +21,9 @@ import pynq_notes
 import remote_server
 from pynq_ee import EarlyExitInference
 from pynq_ee.errors import IdentityError, OverlayError
+from pynq_ee.generate import hwh
 from pynq_ee.network import spec
-from pynq_ee.sim import SimulatedDevice, bitfile, hwh
+from pynq_ee.sim import SimulatedDevice, bitfile, recorded_designs
 
 # pynq 4.0 supports no Zynq-7000.
 BOARD = "zcu104"
@@ -116,7 +117,7 @@ def test_a_rebuilt_bitstream_of_the_same_name_is_sent_and_its_clock_is_set_on_it
 def test_the_right_description_is_read_after_a_wrong_one_beside_the_same_bitstream(
     remote, board, model, images, tmp_path
 ):
-    right = hwh.recorded_design(BOARD, model.spec.beat_bits)
+    right = recorded_designs.load(BOARD, model.spec.beat_bits)
     wrong = copy.deepcopy(right)
     for entry in wrong["addresses"]:
         if entry["slave"].startswith("axi_dma/") and entry["master"] != "axi_dma":

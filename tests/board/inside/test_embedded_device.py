@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import importlib
 import threading
 from pathlib import Path
 
 import numpy as np
 import pynq
+import pynq.lib.dma
 import pytest
 from pynq.pl_server import global_state
 from pynq.pl_server.device import Device
@@ -19,9 +21,10 @@ from board.box.plugin import BOARD
 from pynq_ee import EarlyExitInference
 from pynq_ee.driver.clocks import clocks
 from pynq_ee.errors import DeviceError, IdentityError
+from pynq_ee.generate import hwh, rtl_design
 from pynq_ee.network import spec
 from pynq_ee.network.weights import Model
-from pynq_ee.sim import bitfile, hwh
+from pynq_ee.sim import bitfile, recorded_designs
 
 IMAGES = np.random.default_rng(4).integers(0, 256, (70, 28, 28)).astype(np.uint8)
 
@@ -80,13 +83,31 @@ def test_the_board_is_found_after_an_event_loop_has_ended_and_in_a_thread(
     assert found == [len(IMAGES)]
 
 
+@pytest.mark.skipif(spec.BOARDS[BOARD].processor != "zynq7", reason="the overlay of hw/rtl is for the Zynq-7000")
+@pytest.mark.parametrize("board", [2000.0], indirect=True)
+def test_with_the_description_of_the_rtl_overlay_pynq_binds_its_dma_and_finds_its_interrupts(
+    board: Machine, model: Model, overlay: Path
+) -> None:
+    design = rtl_design.describe(spec.BOARDS[BOARD], model.spec.beat_bits)
+    hwh.write(design, overlay.with_suffix(".hwh"))
+    with EarlyExitInference(model, images_per_transfer=32, remainder="numpy") as network:
+        found = asyncio.run(network.classify_async(IMAGES))
+        np.testing.assert_array_equal(found.logits, in_software(model))
+        assert network.completion == "interrupt"
+    assert board.line.interrupts >= 1
+    importlib.import_module("pynq_ee.driver.pynq_drivers")  # which pynq does where the package is installed as it is
+    bound = pynq.Overlay(str(overlay)).axi_dma
+    assert isinstance(bound, pynq.lib.dma.DMA)
+    assert type(bound.sendchannel._interrupt) is type(bound.recvchannel._interrupt) is pynq.Interrupt
+
+
 # What pynq and other programs leave behind ---------------------------------------------------------------------------
 
 
 def test_the_right_description_counts_after_a_wrong_one_of_the_same_bitstream(
     board: Machine, model: Model, overlay: Path
 ) -> None:
-    right = hwh.recorded_design(BOARD, model.spec.beat_bits)
+    right = recorded_designs.load(BOARD, model.spec.beat_bits)
     wrong = copy.deepcopy(right)
     for entry in wrong["addresses"]:
         if entry["slave"].startswith("axi_dma/") and entry["master"] == "processing_system":

@@ -168,7 +168,7 @@ def test_tcl_reads_the_same_numbers(tmp_path: Path, random_model: Callable[..., 
     constants.generate(model, tmp_path)
     script = f"""
         source {{{tmp_path / constants.SPEC_TCL}}}
-        puts $spec::build_id; puts $spec::kernel_vlnv; puts $spec::beat_bits; puts $spec::dma_length_bits
+        puts $spec::build_id; puts $spec::kernel_vlnvs; puts $spec::beat_bits; puts $spec::dma_length_bits
         foreach name [dict keys $spec::registers] {{ puts "$name [dict get $spec::registers $name offset]" }}
         foreach name [dict keys $spec::boards] {{
             set board [dict get $spec::boards $name]
@@ -178,7 +178,7 @@ def test_tcl_reads_the_same_numbers(tmp_path: Path, random_model: Callable[..., 
     result = subprocess.run(["tclsh"], input=script, capture_output=True, text=True, timeout=60, check=True)
     assert result.stdout.splitlines() == [
         f"0x{model.build_id:08x}",
-        spec.KERNEL_VLNV,
+        " ".join(f"{kind} {vlnv}" for kind, vlnv in spec.KERNEL_VLNVS.items()),
         "32",
         str(spec.DMA_LENGTH_BITS),
         *(f"{register.name} 0x{register.offset:02x}" for register in REGISTERS),

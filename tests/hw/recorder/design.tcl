@@ -1,4 +1,4 @@
-# The recorded design as JSON: the design description of pynq_ee/sim/hwh.py, and `details`, which the tests check.
+# The recorded design as JSON: the design description of pynq_ee/generate/hwh.py, and `details`, which the tests check.
 
 namespace eval design {}
 

@@ -175,7 +175,7 @@ class Checkout:
 
 
 def description(board: str, pixels_per_beat: int) -> dict[str, Any]:
-    """The design description of a board, as pynq_ee/sim/hwh.py reads it."""
+    """The design description of a board, as pynq_ee/generate/hwh.py reads it."""
     with tempfile.TemporaryDirectory() as folder:
         run = Checkout(Path(folder), Spec(pixels_per_beat=pixels_per_beat)).build(
             "--board", board, "--stage", "design", compare=False

@@ -101,7 +101,7 @@ PROCESSOR = "vivado/processing_system.tcl"
         (DESIGN, "$dma/S_AXI_LITE [dict get $addresses dma_address]",
          "$dma/S_AXI_LITE [dict get $addresses kernel_address]",
          "axi_dma/S_AXI_LITE/Reg and first_exit/s_axi_control/Reg overlap"),
-        (DESIGN, "    place_memory $dma/M_AXI_MM2S $family\n", "", "not through both ports of the DMA"),
+        (DESIGN, "    place_memory $dma/M_AXI_MM2S $family $memory\n", "", "not through both ports of the DMA"),
         (DESIGN, "[spec::get kernel_range]", "0x8000", "addresses are"),
         ("build.tcl", "-part $part", "-part xc7z010clg400-1", "the part is xc7z010clg400-1, the board has xc7z020"),
         (DESIGN, "    validate_bd_design\n", "", "the design is not validated"),
@@ -130,7 +130,7 @@ def test_a_port_of_the_larger_processor_that_stays_on_breaks_a_rule(checkout):
     [
         ("            exclude_bd_addr_seg -target_address_space $space $segment\n", "",
          "processing_system/SAXIGP2/HP0_QSPI is neither assigned in axi_dma/Data_S2MM nor excluded from it"),
-        ("    place_memory $dma/M_AXI_MM2S $family\n", "",
+        ("    place_memory $dma/M_AXI_MM2S $family $memory\n", "",
          "processing_system/SAXIGP2/HP0_DDR_LOW is neither assigned in axi_dma/Data_MM2S nor excluded from it"),
         ("    place_registers $kernel/$registers [dict get $addresses kernel_address] [spec::get kernel_range]\n", "",
          "first_exit/s_axi_control/Reg is neither assigned in processing_system/Data nor excluded from it"),
@@ -168,7 +168,7 @@ def test_a_segment_that_is_not_either_assigned_or_excluded_breaks_a_rule(checkou
          "no interface processing_system/S_AXI_HP0"),
         (PROCESSOR, "CONFIG.PCW_UIPARAM_DDR_BUS_WIDTH {16 Bit}", "CONFIG.PCW_UIPARAM_DDR_BUS_WIDTH {64 Bit}",
          "cannot be '64 Bit'"),
-        (PROCESSOR, "memory_range 0x20000000", "memory_range 0x80000000", "is 536870912 bytes, not 2147483648"),
+        ("generated/first_exit_spec.tcl", "zynq7 0x20000000", "zynq7 0x80000000", "is 536870912 bytes, not 2147483648"),
     ],
 )  # fmt: skip
 def test_what_vivado_does_not_have_is_refused(checkout, file, old, new, message):

@@ -14,11 +14,12 @@ from pynq_ee.commands import checks
 from pynq_ee.commands.checks import Finding
 from pynq_ee.driver import bit_header, bitfiles, requirements
 from pynq_ee.errors import ToolError
+from pynq_ee.generate import hwh
 from pynq_ee.inference import EarlyExitInference
 from pynq_ee.network import weights
 from pynq_ee.network.spec import BOARDS
 from pynq_ee.network.weights import Model
-from pynq_ee.sim import bitfile, hwh
+from pynq_ee.sim import bitfile, recorded_designs
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,7 @@ def test_a_bitstream_is_judged_by_the_build_id_in_its_header(
 ) -> None:
     monkeypatch.setenv("BOARD", "Pynq-Z2")
     for build_id, state in ((shipped.build_id, "ok"), (shipped.build_id ^ 1, "fail"), (bit_header.NO_USER_ID, "warn")):
-        hwh.write(hwh.recorded_design("pynq-z2", shipped.spec.beat_bits), no_overlays / "first_exit.hwh")
+        hwh.write(recorded_designs.load("pynq-z2", shipped.spec.beat_bits), no_overlays / "first_exit.hwh")
         bitfile.write(no_overlays / "first_exit.bit", "first_exit", BOARDS["pynq-z2"].part, b"bits", build_id)
         (finding,) = checks.check_overlays(shipped)
         assert finding.state == state, finding

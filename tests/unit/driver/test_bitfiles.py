@@ -32,7 +32,10 @@ HWH = """<?xml version="1.0" encoding="UTF-8"?>
   <SYSTEMINFO ARCH="zynq" DEVICE="{device}" NAME="first_exit" PACKAGE="{package}" SPEEDGRADE="-1"/>
   <MODULES>
     <MODULE INSTANCE="{dma_name}" VLNV="{dma_vlnv}">
-      <PARAMETERS><PARAMETER NAME="{length_name}" VALUE="{length_bits}"/></PARAMETERS>
+      <PARAMETERS>
+        <PARAMETER NAME="{length_name}" VALUE="{length_bits}"/><PARAMETER NAME="c_include_sg" VALUE="{scatter_gather}"/>
+        <PARAMETER NAME="{setting}" VALUE="{value}"/>
+      </PARAMETERS>
     </MODULE>
     <MODULE INSTANCE="{kernel_name}" VLNV="{kernel_vlnv}"><PARAMETERS/></MODULE>
   </MODULES>
@@ -57,6 +60,9 @@ def overlay(tmp_path: Path) -> Callable[..., Path]:
             "kernel_vlnv": spec.KERNEL_VLNV,
             "length_name": "c_sg_length_width",
             "length_bits": "26",
+            "scatter_gather": "0",
+            "setting": "c_addr_width",
+            "value": "32",
             **changes,
         }
         folder.mkdir(parents=True, exist_ok=True)
@@ -73,6 +79,12 @@ def test_a_right_overlay_passes(overlay: Callable[..., Path], board: str) -> Non
     bit = overlay(board)
     assert bitfiles.check(bit, BOARDS[board]) == bit
     assert bitfiles.check(str(bit), BOARDS[board]) == bit
+
+
+@pytest.mark.parametrize("dma", spec.DMA_VLNVS.values())
+@pytest.mark.parametrize("kernel", spec.KERNEL_VLNVS.values())
+def test_dma_and_kernel_of_either_make_pass(overlay: Callable[..., Path], dma: str, kernel: str) -> None:
+    assert bitfiles.check(overlay(dma_vlnv=dma, kernel_vlnv=kernel), BOARDS["pynq-z2"])
 
 
 def test_the_part_is_known_with_and_without_its_xc(overlay: Callable[..., Path]) -> None:
@@ -92,16 +104,24 @@ def test_a_bitfile_of_the_z1_serves_the_z2(overlay: Callable[..., Path]) -> None
         ({"device": ""}, "is for the part clg400"),
         ({"package": ""}, "is for the part 7z020"),
         ({"package": "clg484"}, "is for the part 7z020clg484"),
-        ({"dma_name": "axi_dma_0"}, "has no axi_dma; run"),
+        ({"dma_name": "axi_dma_0"}, "it has no axi_dma. Run"),
         (
             {"dma_vlnv": "xilinx.com:ip:axi_dma:7.0"},
-            "axi_dma in .* is xilinx.com:ip:axi_dma:7.0; xilinx.com:ip:axi_dma:7.1",
+            r"axi_dma in it is xilinx.com:ip:axi_dma:7.0; xilinx.com:ip:axi_dma:7.1 \(vivado\) or "
+            r"pynq_ee:rtl:axi_dma:1.0 \(rtl\) is needed",
         ),
-        ({"kernel_name": "second_exit"}, "has no first_exit"),
-        ({"kernel_vlnv": "pynq_ee:hls:first_exit:0.9"}, "is needed"),
-        ({"length_bits": "14"}, "a length register of 14 bit; 26 are needed"),
-        ({"length_bits": "wide"}, "a length register of wide bit"),
-        ({"length_name": "c_other"}, "a length register of 14 bit"),
+        ({"kernel_name": "second_exit"}, "it has no first_exit"),
+        (
+            {"kernel_vlnv": "pynq_ee:hls:first_exit:0.9"},
+            r"pynq_ee:hls:first_exit:2.0 \(hls\) or pynq_ee:rtl:first_exit:2.0 \(rtl\) is needed",
+        ),
+        ({"length_bits": "14"}, r"c_sg_length_width .*the length register\) is 14; it must be at least 26"),
+        ({"length_bits": "wide"}, "is wide; it must be at least 26"),
+        ({"length_name": "c_other"}, "is 14; it must be at least 26"),
+        ({"scatter_gather": "1"}, "c_include_sg .*scatter-gather.* is 1; it must be 0"),
+        ({"setting": "c_micro_dma", "value": "1"}, "c_micro_dma .* is 1; it must be 0"),
+        ({"setting": "c_include_mm2s", "value": "0"}, r"channel of the images\) is 0; it must be 1"),
+        ({"setting": "C_INCLUDE_S2MM", "value": "0"}, r"channel of the results\) is 0; it must be 1"),
     ],
 )
 def test_another_design_is_refused_with_what_is_wrong(
@@ -330,7 +350,7 @@ def test_a_stale_overlay_in_its_place_is_an_error_and_not_passed_over(
 ) -> None:
     overlay(folder=folders[0], length_bits="14")
     overlay(folder=folders[1])
-    with pytest.raises(OverlayError, match=r"length register of 14 bit"):
+    with pytest.raises(OverlayError, match=r"length register\) is 14"):
         bitfiles.find(object())
 
 

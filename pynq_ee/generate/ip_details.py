@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 import xml.etree.ElementTree as ElementTree
 
+from pynq_ee.driver import dma
 from pynq_ee.network import spec
-from pynq_ee.sim import axi_dma
 
 #: Frequency of the PLL that the fabric's clocks are divided from, in MHz, by processor.
 IO_PLL_MHZ = {"processing_system7": 1000.0, "zynq_ultra_ps_e": 1499.985}
@@ -36,13 +36,13 @@ def parameters(ip: str, config: dict[str, str]) -> dict[str, str]:
 
 def registers(vlnv: str) -> list[ElementTree.Element]:
     """REGISTER elements of the IP's AXI4-Lite interface; empty where pynq reads none."""
-    if vlnv == spec.KERNEL_VLNV:
+    if vlnv in spec.KERNEL_VLNVS.values():
         fields = {"CTRL": _CTRL_FIELDS}
         return [
             _register(entry.name, entry.offset, entry.access, entry.description, fields.get(entry.name, {}))
             for entry in spec.REGISTERS
         ]
-    if vlnv == spec.DMA_VLNV:
+    if vlnv in spec.DMA_VLNVS.values():
         return [
             _register(name, offset, "read-write", name, fields) for name, (offset, fields) in _DMA_REGISTERS.items()
         ]
@@ -124,13 +124,13 @@ _DMA_STATUS_FIELDS: Fields = {
 }
 _DMA_REGISTERS: dict[str, tuple[int, Fields]] = {
     f"{channel}_{name}": (base + offset, fields)
-    for channel, base, address in (("MM2S", axi_dma.SEND_BASE, "SA"), ("S2MM", axi_dma.RECEIVE_BASE, "DA"))
+    for channel, base, address in (("MM2S", dma.SEND_BASE, "SA"), ("S2MM", dma.RECEIVE_BASE, "DA"))
     for name, offset, fields in (
-        ("DMACR", axi_dma.CONTROL, _DMA_CONTROL_FIELDS),
-        ("DMASR", axi_dma.STATUS, _DMA_STATUS_FIELDS),
-        (address, axi_dma.ADDRESS, {}),
-        (f"{address}_MSB", axi_dma.ADDRESS_MSB, {}),
-        ("LENGTH", axi_dma.LENGTH, {}),
+        ("DMACR", dma.CONTROL, _DMA_CONTROL_FIELDS),
+        ("DMASR", dma.STATUS, _DMA_STATUS_FIELDS),
+        (address, dma.ADDRESS, {}),
+        (f"{address}_MSB", dma.ADDRESS_HIGH, {}),
+        ("LENGTH", dma.LENGTH, {}),
     )
 }
 

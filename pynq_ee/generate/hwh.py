@@ -1,8 +1,10 @@
 """The hardware description (.hwh) of a block design, as far as pynq reads one.
 
 Vivado writes a .hwh beside each bitstream, and pynq learns from it what is in the fabric. This module writes one from
-a *design description*, plain data (JSON) that says what ``hw/build.tcl`` tells Vivado. Those in ``designs/`` were
-recorded from its run, so the simulated board has the very design that Vivado is told to build::
+a *design description*, plain data that says what Vivado would be told. There are two: the block design that
+``hw/build.tcl`` makes, recorded from its run (:mod:`pynq_ee.sim.recorded_designs`), so that the simulated board has the
+very design that Vivado is told to build; and the overlay of ``hw/rtl``, for which no tool writes a .hwh
+(:mod:`pynq_ee.generate.rtl_design`)::
 
     {
       "name": "first_exit",                          block design, and overlay
@@ -25,12 +27,11 @@ recorded from its run, so the simulated board has the very design that Vivado is
 
 Names of settings are without ``CONFIG.``, values are strings. Cell names may be paths (``hierarchy/cell``). A name
 without a slash in a connection is a port of the design; pynq reads nothing of these, and they are left out. What
-Vivado derives from such a description is derived here and in :mod:`pynq_ee.sim.ip_details`.
+Vivado derives from such a description is derived here and in :mod:`pynq_ee.generate.ip_details`.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import xml.etree.ElementTree as ElementTree
@@ -38,46 +39,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pynq_ee.errors import DeviceError
 from pynq_ee.files import write_atomically
-from pynq_ee.sim import ip_details
+from pynq_ee.generate import ip_details
 
 Design = dict[str, Any]
 
-_DESIGNS = Path(__file__).with_name("designs")
-
 _PROCESSORS = tuple(ip_details.IO_PLL_MHZ)
-_INTERCONNECTS = ("axi_interconnect", "smartconnect", "axi_smc")
+_INTERCONNECTS = ("axi_interconnect", "smartconnect", "axi_smc", "axi3_lite_bridge", "axi_join")
 
 _CLOCK_PIN = re.compile(r"(clk|aclk|CLK)\d*$|FCLK_CLK\d$|pl_clk\d$", re.IGNORECASE)
 _RESET_PIN = re.compile(r"(rst|reset)", re.IGNORECASE)
 _INTERRUPT_PIN = re.compile(r"introut$|^interrupt$|^irq$|^intr$|^IRQ_F2P$|^pl_ps_irq\d$")
-
-
-def recorded_design(board: str, beat_bits: int) -> Design:
-    """The block design that ``hw/build.tcl`` makes for a board, as it was recorded.
-
-    Parameters
-    ----------
-    board
-        A name in :data:`pynq_ee.network.spec.BOARDS`.
-    beat_bits
-        Width of the kernel's streams.
-
-    Raises
-    ------
-    DeviceError
-        None was recorded.
-    """
-    path = _DESIGNS / f"{board}-{beat_bits}bit.json"
-    if not path.is_file():
-        known = ", ".join(sorted(other.stem for other in _DESIGNS.glob("*.json")))
-        raise DeviceError(
-            f"no block design was recorded for {board} with streams of {beat_bits} bit; there are {known or 'none'}. "
-            "`python tests/hw/recorder/recording.py pynq_ee/sim/designs` records them from hw/build.tcl"
-        )
-    design: Design = json.loads(path.read_text())
-    return design
 
 
 def write(design: Design, path: str | os.PathLike[str]) -> Path:
