@@ -26,7 +26,8 @@ def answers(network: EarlyExitInference, images: npt.NDArray[np.uint8]) -> dict[
     """Features and logits as the fabric returned them, and what the host made of them."""
 
     def use(number: int, chunk: npt.NDArray[np.uint8], results: Results) -> tuple[np.ndarray, np.ndarray]:
-        return results.logits, fabric.unpack_features(results.features, network.model)
+        packed = results.features(np.arange(len(chunk)), network.model.spec)
+        return results.logits, fabric.unpack_features(packed, network.model)
 
     pipeline = Pipeline(network.accelerator, Turns(), use, Stopwatch())
     returned = list(pipeline.run(batches.split(images, BATCH)))

@@ -24,9 +24,10 @@ _MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000
 
 
 class Architecture(NamedTuple):
-    """QEMU's name of an architecture, the processor that a board has, what ``uname -m`` says, and pynq's boards."""
+    """QEMU's name, the libraries' folder, the processor that a board has, what ``uname -m`` says, and pynq's boards."""
 
     emulator: str
+    triplet: str
     processor: str
     machine: str
     boards: str
@@ -34,8 +35,8 @@ class Architecture(NamedTuple):
 
 #: By Debian's names.
 ARCHITECTURES = {
-    "armhf": Architecture("arm", "cortex-a9", "armv7l", "PYNQ-Z1 and Z2"),
-    "arm64": Architecture("aarch64", "cortex-a53", "aarch64", "ZCU104 and KV260"),
+    "armhf": Architecture("arm", "arm-linux-gnueabihf", "cortex-a9", "armv7l", "PYNQ-Z1 and Z2"),
+    "arm64": Architecture("aarch64", "aarch64-linux-gnu", "cortex-a53", "aarch64", "ZCU104 and KV260"),
 }
 
 _libc = ctypes.CDLL(None, use_errno=True)

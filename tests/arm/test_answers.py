@@ -13,7 +13,7 @@ from arm import answers
 from arm.board import HOME, Board
 
 IMAGES = 2000
-#: Images of the other model, and of the board without a compiler.
+#: Images of the other model, of the board without a compiler, and of the kernel that the board compiles.
 FEW = 200
 
 PROGRAM = f"{HOME}/checkout/tests/arm/answers.py"
@@ -45,6 +45,12 @@ def test_all_answers_are_those_of_this_machine(
     options = ("--images", str(images), "--model", model)
     there = answers_there(request.getfixturevalue(installation), *options)
     compare(there, answers_here(tmp_path, *options), images)
+
+
+def test_the_compiled_kernel_gives_them_too(compiled: Board, tmp_path: Path) -> None:
+    options = ("--images", str(FEW))
+    here, there = answers_here(tmp_path, *options), answers_there(compiled, *options, "--device", "sim")
+    compare(there, here, FEW)
 
 
 def compare(there: dict[str, np.ndarray], here: dict[str, np.ndarray], images: int) -> None:

@@ -42,8 +42,16 @@ def test_doctor_finds_nothing_that_fails(board: Board) -> None:
 
 
 def test_the_demo_runs_on_the_numpy_kernel(board: Board) -> None:
-    record = board.json("pynq-ee", "demo", "--device", "sim-numpy", "--images", str(IMAGES), "--no-picture")
-    assert record["device"] == "simulated pynq-z2 (numpy kernel)" and record["images"] == IMAGES
+    demo(board, "sim-numpy", "simulated pynq-z2 (numpy kernel)")
+
+
+def test_the_demo_runs_on_the_kernel_compiled_there(compiled: Board) -> None:
+    demo(compiled, "sim", "simulated pynq-z2 (hls kernel)")
+
+
+def demo(board: Board, device: str, name: str) -> None:
+    record = board.json("pynq-ee", "demo", "--device", device, "--images", str(IMAGES), "--no-picture")
+    assert record["device"] == name and record["images"] == IMAGES
     assert record["accuracy"] > 0.97
 
 
