@@ -125,4 +125,8 @@ module kernel_registers (
       default: read_data <= (fresh & reads_fresh) != 0;
     endcase
   end
+
+`ifdef PROVE_kernel_registers
+  `include "formal/kernel_registers.svh"
+`endif
 endmodule

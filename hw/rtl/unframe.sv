@@ -54,4 +54,8 @@ module unframe (
       end
     end
   end
+
+`ifdef PROVE_unframe
+  `include "formal/unframe.svh"
+`endif
 endmodule

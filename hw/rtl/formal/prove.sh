@@ -10,6 +10,12 @@ mkdir -p "$folder"
 parameters=
 for setting; do parameters="$parameters -set ${setting%=*} ${setting#*=}"; done
 sources="$module.sv"
+case $module in kernel_registers | unframe)  # constants of a model
+  sed -n '/^package/,/^endpackage/p' "${BUILD:-../build}/rtl-reference/first_exit_core.v" >"$folder/package.sv"
+  sources="$folder/package.sv $sources"
+  ;;
+esac
+case $module in kernel_registers) sources="$sources axi_lite_slave.sv" ;; esac
 case $module in dma_send | dma_receive) sources="$sources skid_buffer.sv formal/stream_fifo.sv" ;; esac
 model() {
   "${YOSYS:-yosys}" -q -p "read_verilog -formal -sv -D PROVE_$module $1 $sources; \

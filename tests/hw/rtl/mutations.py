@@ -1,4 +1,4 @@
-"""Faults put into the DMA, one line each, and the tests that must find them.
+"""Faults put into the DMA and the kernel, one line each, and the tests that must find them.
 
 ``make -C hw mutations`` applies each to a copy, runs its tests, and prints a table; a fault that none of them finds is
 an error of the tests.
@@ -15,6 +15,7 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import cocotb_runs
+from hw.rtl import test_kernel
 
 
 class Mutation(NamedTuple):
@@ -36,6 +37,17 @@ WRITE_REFUSED = "a_write_that_memory_refuses_is_an_error"
 OVERFLOW = "a_packet_longer_than_the_transfer_is_an_internal_error_and_its_rest_stays_in_the_stream"
 INTERRUPTS = "completion_raises_the_interrupt_where_enabled_until_a_one_is_written"
 LATCHES = "an_input_stays_latched_until_it_is_acknowledged_and_comes_again_while_it_is_high"
+SLOW_ASK = "an_address_is_offered_until_it_is_taken"
+FINISHES = "nothing_is_done_before_the_last_beat_has_been_taken"
+FILLS = "a_reader_that_stands_still_while_the_fifo_fills_up_gets_one_packet"
+FORGETS = "what_the_fifo_held_at_a_stop_is_gone_and_so_are_its_places"
+STALE = "the_last_beat_of_a_transfer_that_was_stopped_completes_no_other"
+
+BATCHES = "a_batch_gives_what_the_model_says_whatever_stalls"
+ENDS = "images_beyond_an_early_end_are_of_zeros_and_flagged_and_beats_behind_a_late_one_are_dropped"
+REGISTERS = "registers_agree_with_the_model_whatever_is_written"
+STARTS = "what_is_written_while_a_run_is_under_way_is_for_the_next_one"
+RESTARTS = "a_reset_at_any_time_loses_the_run_and_all_works_again"
 
 MUTATIONS = [
     Mutation("dma_send.sv", "words_after[3:0] <= ~position;", "words_after[3:0] < ~position;", SENDS),
@@ -67,6 +79,31 @@ MUTATIONS = [
     Mutation("dma_receive.sv", "<< STREAM_SHIFT) + last_count;", "<< STREAM_SHIFT);", RECEIVES),
     Mutation("dma_receive.sv", "if (reset || stop) blocks <= 0;", "if (reset) blocks <= 0;", STOPS),
     Mutation("dma_registers.sv", "(on_complete && enables[0])", "(on_complete)", INTERRUPTS),
+    Mutation("dma_send.sv", "arvalid <= ask || (arvalid && !arready);", "arvalid <= ask;", SLOW_ASK),
+    Mutation("dma_send.sv", "if (stop) places <= DEPTH;\n      else if (ask)", "if (ask)", FORGETS),
+    Mutation("dma_send.sv", "rlast && !asking && bursts == 1;", "rlast && bursts == 1;", FILLS),
+    Mutation("dma_send.sv", ".clear(reset || stop),", ".clear(reset),", FORGETS),
+    Mutation("dma_send.sv", "(stop || stale) && (tvalid", "1'b0 && (tvalid", STALE),
+    Mutation("checksum.sv", "^(state & ROW[31:0])", "^(state & ROW[30:0])", BATCHES, "kernel"),
+    Mutation("unframe.sv", "whole <= moves && image_ends && !ended", "whole <= moves && image_ends", ENDS, "kernel"),
+    Mutation("unframe.sv", "image_ends <= words_after == 1;", "image_ends <= words_after == 2;", BATCHES, "kernel"),
+    Mutation("unframe.sv", "long_batch <= !ended && !beat_last;", "long_batch <= !ended;", BATCHES, "kernel"),
+    Mutation("unframe.sv", "      short_batch <= 0;\n", "", ENDS, "kernel"),
+    Mutation("unframe.sv", "word = ended ? {spec::BEAT_BITS{1'b0}} : beat;", "word = beat;", ENDS, "kernel"),
+    Mutation(
+        "frame.sv", "beat_last = image_ends && last_image;", "beat_last = part_ends && last_image;", BATCHES, "kernel"
+    ),
+    Mutation("frame.sv", "moves && record_ends && !truncated;", "moves && record_ends;", ENDS, "kernel"),
+    Mutation("kernel_registers.sv", "&& !started;", ";", STARTS, "kernel"),
+    Mutation("kernel_registers.sv", "else if (finish) started <= 0;", "", BATCHES, "kernel"),
+    Mutation("kernel_registers.sv", "raised <= (raised ^ (", "raised <= (raised & ~(", REGISTERS, "kernel"),
+    Mutation("kernel_registers.sv", "fresh <= fresh & ~reads_fresh;", "fresh <= fresh;", BATCHES, "kernel"),
+    Mutation("kernel_registers.sv", "{done, ready} <= 2'b00;", "{done, ready} <= 2'b01;", BATCHES, "kernel"),
+    Mutation("kernel_registers.sv", "      enabled <= 0;\n", "", RESTARTS, "kernel"),
+    Mutation("first_exit.sv", "&& frame_done && !results_TVALID;", "&& frame_done;", FINISHES, "kernel"),
+    Mutation("skid_buffer.sv", "kept <= in_data;", "kept <= out_data;", BATCHES, "kernel"),
+    Mutation("trunk.sv", "left_inside <= columns_of[3*group +: 3] != 0;", "left_inside <= 1;", BATCHES, "kernel"),
+    Mutation("output.sv", "difference < feature_margin ||", "difference <= feature_margin ||", BATCHES, "kernel"),
 ]
 
 
@@ -91,15 +128,18 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             apply(mutation, folder)
-            parameters = {"LATENCY": 60} if mutation.bench == "dma" else {}
-            outcome = cocotb_runs.run(
-                mutation.bench,
-                folder / "simulation",
-                rtl=folder,
-                parameters=parameters,
-                tests=[mutation.test],
-                timeout_s=60,
-            )
+            if mutation.bench == "kernel":
+                outcome = test_kernel.run(8, folder / "kernel", folder, tests=[mutation.test], timeout_s=60)
+            else:
+                parameters = {"LATENCY": 60} if mutation.bench == "dma" else {}
+                outcome = cocotb_runs.run(
+                    mutation.bench,
+                    folder / "simulation",
+                    rtl=folder,
+                    parameters=parameters,
+                    tests=[mutation.test],
+                    timeout_s=60,
+                )
         found = bool(outcome[mutation.test])
         missed += not found
         fault = f"{mutation.file}: `{mutation.original.strip()}` is `{mutation.fault.strip()}`".replace("\n", " ")

@@ -1,4 +1,4 @@
-"""The properties of the DMA in hw/rtl/formal hold, and the faults for its tests are still faults of the text."""
+"""The properties of DMA and kernel in hw/rtl/formal hold, and the faults for their tests still stand in the text."""
 
 from __future__ import annotations
 

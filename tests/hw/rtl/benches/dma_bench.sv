@@ -32,6 +32,7 @@ endmodule
 module dma_bench #(
     parameter STREAM_BITS = 64, parameter ADDRESS_BITS = 32, parameter LENGTH_BITS = 26, parameter LATENCY = 0) (
     input wire clock, input wire resetn,
+    input wire ar_pause,  // of the addresses, in front of the delay, which itself always takes one
     input wire [9:0] lite_awaddr, input wire [2:0] lite_awprot, input wire lite_awvalid, output wire lite_awready,
     input wire [31:0] lite_wdata, input wire [3:0] lite_wstrb, input wire lite_wvalid, output wire lite_wready,
     output wire [1:0] lite_bresp, output wire lite_bvalid, input wire lite_bready,
@@ -58,10 +59,11 @@ module dma_bench #(
   wire [7:0] arlen;
   wire [2:0] arsize;
   wire [1:0] arburst, bresp;
-  wire arvalid, arready, bvalid, bready;
+  wire arvalid, ar_room, bvalid, bready;
+  wire arready = ar_room && !ar_pause;
   delay #(.WIDTH(ADDRESS_BITS + 13), .LATENCY(LATENCY)) asked (
       .clock(clock), .reset(!resetn),
-      .in_data({araddr, arlen, arsize, arburst}), .in_valid(arvalid), .in_ready(arready),
+      .in_data({araddr, arlen, arsize, arburst}), .in_valid(arvalid && !ar_pause), .in_ready(ar_room),
       .out_data({mem_araddr, mem_arlen, mem_arsize, mem_arburst}), .out_valid(mem_arvalid), .out_ready(mem_arready));
   delay #(.WIDTH(2), .LATENCY(LATENCY)) answered (
       .clock(clock), .reset(!resetn),

@@ -97,6 +97,7 @@ class Board:
     @classmethod
     async def on(cls, dut: Any, stalls: float = 0) -> Board:
         dut.resetn.value = 0
+        dut.ar_pause.value = 0
         cocotb.start_soon(Clock(dut.clock, 10, "ns").start())
         await ClockCycles(dut.clock, 4)
         board = cls(dut)

@@ -487,6 +487,80 @@ async def a_beat_that_was_offered_before_a_stop_is_offered_until_it_is_taken_and
     await board.until(SEND, IDLE)
 
 
+@cocotb.test()
+async def an_address_is_offered_until_it_is_taken(dut: Any) -> None:
+    board = await Board.on(dut)
+
+    async def pauses() -> None:
+        while True:
+            dut.ar_pause.value = random.random() < 0.7
+            await RisingEdge(dut.clock)
+
+    cocotb.start_soon(pauses())
+    await board.run(SEND)
+    for _ in range(3):
+        await board.transfer(SEND, BASE + 0x100, 3000)
+        assert await board.until(SEND, IDLE | HALTED) & HALTED == 0
+        assert bytes((await board.sink.recv()).tdata)[:3000] == board.memory.at(BASE + 0x100, 3000)
+
+
+@cocotb.test()
+async def a_reader_that_stands_still_while_the_fifo_fills_up_gets_one_packet(dut: Any) -> None:
+    board = await Board.on(dut)
+    await board.run(SEND)
+    for nbytes in (1032, 3000):
+        board.sink.pause = True
+        await board.transfer(SEND, BASE + 0x100, nbytes)
+        await board.clocks(500)
+        assert await board.status(SEND) & (IDLE | COMPLETE) == 0
+        board.sink.pause = False
+        assert bytes((await board.sink.recv()).tdata)[:nbytes] == board.memory.at(BASE + 0x100, nbytes)
+        await board.until(SEND, IDLE)
+        await board.write(SEND + STATUS, COMPLETE)
+
+
+@cocotb.test()
+async def what_the_fifo_held_at_a_stop_is_gone_and_so_are_its_places(dut: Any) -> None:
+    board = await Board.on(dut)
+    await board.run(SEND)
+    for _ in range(3):
+        board.sink.pause = True
+        await board.transfer(SEND, BASE + 0x100, 3000)
+        await board.clocks(500)
+        await board.write(SEND + CONTROL, 0)
+        await board.until(SEND, HALTED)
+        await board.run(SEND)
+        await board.transfer(SEND, BASE + 0x2000, 2000)
+        await board.clocks(300)
+        board.sink.pause = False
+        data = bytes((await board.sink.recv()).tdata)
+        assert data.endswith(board.memory.at(BASE + 0x2000, 2000))
+        assert len(data) <= 2000 + 2 * board.beat, "what was offered before the stop, and no more"
+        await board.until(SEND, IDLE)
+
+
+@cocotb.test()
+async def the_last_beat_of_a_transfer_that_was_stopped_completes_no_other(dut: Any) -> None:
+    board = await Board.on(dut)
+    board.sink.pause = True
+    await board.run(SEND)
+    await board.transfer(SEND, BASE, board.beat)
+    while not dut.out_tvalid.value:
+        await ClockCycles(dut.clock, 1)
+    await board.write(SEND + CONTROL, 0)
+    await board.until(SEND, HALTED)
+    await board.run(SEND)
+    await board.transfer(SEND, BASE + 0x100, 20 * board.beat)
+    board.sink.pause = False
+    while not (dut.out_tvalid.value and dut.out_tready.value):
+        await RisingEdge(dut.clock)
+    board.sink.pause = True
+    await board.clocks(300)
+    assert await board.status(SEND) & (IDLE | COMPLETE) == 0
+    board.sink.pause = False
+    await board.until(SEND, IDLE)
+
+
 # Rate ----------------------------------------------------------------------------------------------------------------
 
 

@@ -183,6 +183,26 @@ async def a_batch_waits_for_its_start_and_the_next_one_for_its_own(dut: Any) -> 
 
 
 @cocotb.test()
+async def nothing_is_done_before_the_last_beat_has_been_taken(dut: Any) -> None:
+    board = await Board.on(dut)
+    beats, last = board.whole(pictures(1))
+    board.sends(beats, last)
+    await board.start(1, 0, 0)
+    board.sink.pause = True
+    await board.clocks(4 * board.model.spec.image_beats)
+    board.sink.pause = False
+    while not (dut.results_tvalid.value and dut.results_tready.value):
+        await RisingEdge(dut.clock)
+    board.sink.pause = True
+    for _ in range(20):
+        assert await board.read(CTRL) == spec.CTRL_START
+    assert dut.results_tvalid.value
+    board.sink.pause = False
+    await board.ended()
+    board.gave(board.expected(beats, last, 1, 0, 0))
+
+
+@cocotb.test()
 async def what_is_written_while_a_run_is_under_way_is_for_the_next_one(dut: Any) -> None:
     board = await Board.on(dut)
     beats, last = board.whole(pictures(2))
