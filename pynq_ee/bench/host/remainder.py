@@ -1,4 +1,4 @@
-"""The software exits side by side: the engines of :mod:`pynq_ee.remainder`, ONNX Runtime, and SciPy's entropy.
+"""The network in software side by side: the engines of :mod:`pynq_ee.remainder`, ONNX Runtime, and SciPy's entropy.
 
 ``python -m pynq_ee.bench.host.remainder`` prints every figure of one run, and fails if the native engine misses a bar.
 It starts itself again to hold every library to one thread. All contestants take turns within a round, so that a busy
@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pynq_ee import exits, remainder
+from pynq_ee.bench import engines
 from pynq_ee.errors import ToolError
 from pynq_ee.exits.rule import ENTROPY_ERROR
 from pynq_ee.network import fabric, spec, weights
@@ -50,6 +51,10 @@ BARS = (
     Bar("remainder", 1, "torch", 5),
     Bar("remainder", 64, "onnx", 1),
     Bar("remainder", 64, "torch", 1),
+    Bar("first exit, avx2", 1, "onnx", 3),
+    Bar("first exit, avx2", 256, "onnx", 1.8),
+    Bar("first exit, avx512vnni", 1, "onnx", 8),
+    Bar("first exit, avx512vnni", 256, "onnx", 5),
     *(Bar("decision", batch, "scipy", 10) for batch in BATCHES),
 )
 
@@ -97,21 +102,43 @@ def interleaved(
 def compare_remainders(model: Model, batches: Sequence[int] = BATCHES, rounds: int = ROUNDS) -> list[Timing]:
     """Every software exit of a model, for a batch of random features, on one thread."""
     random = np.random.default_rng(0)
-    engines = {name: remainder.stages(name, model) for name in ("native", "numpy", "torch", "onnx")}
+    stages_of = {name: remainder.stages(name, model) for name in ("native", "numpy", "torch", "onnx")}
     timings = []
     for batch in batches:
         features = random.integers(0, spec.ACTIVATION_MAX + 1, (batch, *model.spec.feature_shape)).astype(np.uint8)
         packed, floats = fabric.pack_features(features), features.astype(np.float32)  # ONNX takes floats: not counted
         contestants = {
-            **{name: _through(stages, floats if name == "onnx" else features) for name, stages in engines.items()},
-            PACKED: _through(engines["native"], packed),
-            UNPACKED: _unpacking(engines["native"], packed, model),
+            **{name: _through(stages, floats if name == "onnx" else features) for name, stages in stages_of.items()},
+            PACKED: _through(stages_of["native"], packed),
+            UNPACKED: _unpacking(stages_of["native"], packed, model),
         }
         expected = contestants["numpy"]()
         for name, contestant in contestants.items():
             if not np.array_equal(contestant(), expected):
                 raise AssertionError(f"{name} disagrees with numpy: its time means nothing")
         timings += _timings("remainder", batch, interleaved(contestants, -(-ROUND_IMAGES // batch), rounds))
+    return timings
+
+
+def compare_first_exits(model: Model, batches: Sequence[int] = BATCHES, rounds: int = ROUNDS) -> list[Timing]:
+    """The first exit on each instruction set of this machine beside onnxruntime, on random images and one thread."""
+    from pynq_ee.remainder import native
+
+    random = np.random.default_rng(0)
+    onnx = engines.build("onnxruntime", model, 1, max(batches))
+    timings = []
+    for batch in batches:
+        images = random.integers(0, 256, (batch, spec.IMAGE_SIDE, spec.IMAGE_SIDE)).astype(np.uint8)
+        for instruction_set in native.INSTRUCTION_SETS:
+            own = native.first_exit(model, instruction_set)
+            contestants: dict[str, Callable[[], Any]] = {
+                "native": lambda own=own, images=images: own(images),  # type: ignore[misc]
+                "onnx": lambda images=images: onnx.first_exit(images),  # type: ignore[misc]
+            }
+            if not np.array_equal(contestants["native"]()[1], contestants["onnx"]()[1]):
+                raise AssertionError(f"{instruction_set} disagrees with onnxruntime: its time means nothing")
+            seconds = interleaved(contestants, -(-ROUND_IMAGES // batch), rounds)
+            timings += _timings(f"first exit, {instruction_set}", batch, seconds)
     return timings
 
 
@@ -201,6 +228,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **one_thread})
     try:
         timings = compare_remainders(weights.load(options.model), options.batch, options.rounds)
+        timings += compare_first_exits(weights.load(options.model), options.batch, options.rounds)
         timings += compare_decisions(options.batch, options.rounds)
     except ImportError as error:
         raise ToolError(f"the comparison needs torch, onnx, onnxruntime and scipy ({error})") from error
