@@ -31,7 +31,6 @@ def elaborated(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any]
         "hierarchy -check -top zynq7_top",
         "proc",
         "check -assert",
-        "select -write used.txt zynq7_top",
         "write_json top.json",
         "delete zynq7_top",
         "write_verilog -blackboxes stubs.v",
@@ -102,7 +101,7 @@ def test_each_signal_of_a_port_is_joined_with_its_namesake(elaborated: Any, port
     processor, overlay = (next(c["connections"] for c in cells if c["type"] == kind) for kind in ("PS7", "overlay"))
     primitive = {"s_axi_gp0": "MAXIGP0", "m_axi_hp0": "SAXIHP0"}[port]
     joined = [name for name in overlay if name.startswith(port)]
-    assert len(joined) > 30
+    assert len(joined) >= 30
     for name in joined:
         theirs = processor[primitive + name.removeprefix(f"{port}_").upper()]
         assert overlay[name][: len(theirs)] == theirs, name
