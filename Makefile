@@ -60,9 +60,11 @@ demo: $(VENV)/.demo
 	"sudo apt install g++); without it: $(BIN)/pynq-ee demo --device sim-numpy"; exit 1; }
 	$(BIN)/pynq-ee demo --device sim $(DEMO_FLAGS)
 
+# A file's tests share what they build, so each file goes to one core; a browser with a notebook wants all of them.
 test: $(VENV)/.test lint
 	$(MAKE) --no-print-directory -C hw csim PYTHON=$(if $(filter /%,$(BIN)),,../)$(BIN)/python
-	$(BIN)/python -m pytest --ignore=tests/packaging --ignore=tests/arm
+	$(BIN)/python -m pytest -n auto --dist loadfile --ignore=tests/packaging --ignore=tests/arm --ignore=tests/notebooks
+	$(BIN)/python -m pytest tests/notebooks
 
 # All notebooks again on the simulated board, minutes of training among them, and the screenshots of two of them.
 notebooks: $(VENV)/.test

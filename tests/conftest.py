@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import hypothesis
@@ -19,6 +19,14 @@ from pynq_ee.network.weights import Model
 # A deadline an example would fail on a busy machine, not on a slow test.
 hypothesis.settings.register_profile("pynq_ee", deadline=None, max_examples=60)
 hypothesis.settings.load_profile("pynq_ee")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Escape what is no text in captured output (names of files may be any bytes): else no worker can send it."""
+    report = yield
+    report.sections = [(title, text.encode(errors="backslashreplace").decode()) for title, text in report.sections]
+    return report
 
 
 @pytest.fixture(scope="session")

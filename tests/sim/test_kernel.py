@@ -275,7 +275,9 @@ def whole(path: Path, model: Model) -> bool:
     return kernel_library.load(path, model.spec.beat_bytes) is not None
 
 
-@pytest.mark.parametrize("character", [" ", "$(x)", "#", "%", ":", "'", '"', "\n", "ü", "\udcff", "-", "\\", "*", ";"])
+@pytest.mark.parametrize(
+    "character", [" ", "$(x)", "#", "%", ":", "'", '"', "\n", "ü", "\udcff", "-", "\\", "*", ";"], ids=ascii
+)
 @pytest.mark.parametrize("what", ["cache", "checkout", "TMPDIR", "headers"])
 def test_any_path_will_do(
     hardware: Path, model: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, what: str, character: str

@@ -111,7 +111,9 @@ def test_standard_output_is_written_where_it_stands_also_into_a_file(tmp_path: P
     assert piped.stdout == b"before\ncontent\nafter\n" and list(tmp_path.iterdir()) == [tmp_path / "captured"]
 
 
-@pytest.mark.parametrize("character", [" ", "$", "#", "%", ":", "'", '"', "\n", "ü", "\udcff", "-", "\\", "*"])
+@pytest.mark.parametrize(
+    "character", [" ", "$", "#", "%", ":", "'", '"', "\n", "ü", "\udcff", "-", "\\", "*"], ids=ascii
+)
 def test_any_name_can_be_written(tmp_path: Path, character: str) -> None:
     path = tmp_path / f"{character}a{character}" / f"{character}b{character}.png"
     check_way_out(path)
