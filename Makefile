@@ -37,7 +37,7 @@ IMAGE := numpy==1.21.5 pillow==9.0.1 cffi==1.15.0 pycparser==2.19 pydantic==1.9.
 	tqdm==4.64.0 nest-asyncio==1.5.5 python-magic==0.4.27 pynqmetadata==0.1.9 pynqutils==0.1.3
 
 .PHONY: test-arm arm-shell
-.PHONY: help demo test docs notebooks lint soak soak-short test-pynq301 test-packaging test-image dist test-matrix fuzz clean
+.PHONY: help demo test docs notebooks lint soak soak-short soak-rtl soak-rtl-short test-pynq301 test-packaging test-image dist test-matrix fuzz clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -45,6 +45,8 @@ help:
 	@echo "make notebooks   execute the notebooks, and keep their outputs and screenshots"
 	@echo "make soak   a million images with random faults on the simulated board, each result compared; six minutes or more"
 	@echo "make soak-short   the same for a quarter of a minute"
+	@echo "make soak-rtl   a hundred thousand images through the overlay in RTL, clock by clock, under stalls and faults; for a night"
+	@echo "make soak-rtl-short   two thousand of them"
 	@echo "make test-pynq301   the runtime's tests on pynq 3.0.1, in a venv of its own"
 	@echo "make test-packaging   what users get, built and installed in fresh environments"
 	@echo "make test-image   installation where Python and all packages are those of a PYNQ-Z2's image; needs Python 3.10"
@@ -87,6 +89,12 @@ soak: $(VENV)/.test
 
 soak-short: $(VENV)/.test
 	$(BIN)/python -m pynq_ee.bench.reliability.soak --seconds 15 $(SOAK_FLAGS)
+
+soak-rtl: $(VENV)/.test
+	$(BIN)/python -m pynq_ee.bench.reliability.soak --kernel rtl --images 100000 $(SOAK_FLAGS)
+
+soak-rtl-short: $(VENV)/.test
+	$(BIN)/python -m pynq_ee.bench.reliability.soak --kernel rtl --images 2000 $(SOAK_FLAGS)
 
 # The line of pynq that PYNQ-Z1 and Z2 images carry, with the tests that need no PyTorch.
 test-pynq301: .venv-pynq301/.test

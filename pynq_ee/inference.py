@@ -45,7 +45,7 @@ _SETTABLE = ("threshold", "trace")
 _FIXED = ("model", "remainder", "device")
 
 #: Simulated boards that are asked for by name, with their kernels.
-SIMULATED = {"sim": "hls", "sim-numpy": "numpy"}
+SIMULATED = {"sim": "hls", "sim-numpy": "numpy", "sim-rtl": "rtl"}
 
 #: Devices that are asked for by name; everything else is a pynq device or a board.
 NAMED = (*SIMULATED, software.DEVICE)
@@ -60,8 +60,9 @@ class EarlyExitInference:
         A shipped model's name, the path of a model file, or a :class:`~pynq_ee.network.weights.Model`.
     device
         None: the board that this runs on. ``"sim"``: a simulated board that runs the compiled HLS kernel.
-        ``"sim-numpy"``: one that runs the NumPy model, where there is no compiler. ``"software"``: the first exit too
-        is computed by this machine's processor, with no board and no simulation; pynq is not needed. Or a pynq device.
+        ``"sim-numpy"``: one that runs the NumPy model, where there is no compiler. ``"sim-rtl"``: one whose fabric is
+        the whole overlay in RTL, simulated clock by clock by Verilator. ``"software"``: the first exit too is computed
+        by this machine's processor, with no board and no simulation; pynq is not needed. Or a pynq device.
     threshold
         Nats; one number, or one for each exit but the last. None: the model's own, calibrated.
     remainder
@@ -461,7 +462,8 @@ class EarlyExitInference:
             logits,
             str(self.device.name),
             watch.lap(),
-            self._first_exit.fabric_clocks(len(chunk)),
+            self._first_exit.fabric_clocks(len(chunk)) if results.clocks is None else results.clocks,
+            fabric_clocks_are="modelled" if results.clocks is None else "counted",
         )
 
     def _features(

@@ -52,7 +52,10 @@ class Prediction:
         ``fabric`` (starting and waiting for it; in software, computing the first exit), ``collect`` (results out of
         the buffer, checked), ``entropy``, ``remainder``.
     fabric_clocks
-        Clocks of the fabric by the rate rule (*modelled*). None in software, where there is no fabric.
+        Clocks of the fabric: by the rate rule (*modelled*), or, on ``device="sim-rtl"``, *counted*, of each batch from
+        the start of its images to the end of its results. None in software, where there is no fabric.
+    fabric_clocks_are
+        ``"modelled"`` or ``"counted"``.
     images
         uint8 (N, 28, 28), a copy of what a call of ``classify`` with few images took, for a notebook to show. Or None.
 
@@ -69,6 +72,7 @@ class Prediction:
     fabric_clocks: int | None
 
     images: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
+    fabric_clocks_are: str = "modelled"
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -95,6 +99,7 @@ class Prediction:
             {stage: taken * share for stage, taken in self.seconds.items()},
             None if self.fabric_clocks is None else round(self.fabric_clocks * share),
             None if self.images is None else self.images[rows],
+            self.fabric_clocks_are,
         )
 
     def __iter__(self) -> Iterator[Answer]:
@@ -169,4 +174,5 @@ def concatenate(predictions: list[Prediction]) -> Prediction:
         predictions[0].device,
         {stage: sum(part.seconds[stage] for part in predictions) for stage in STAGES},
         sum(clocks) if clocks else None,
+        fabric_clocks_are=predictions[0].fabric_clocks_are,
     )

@@ -237,6 +237,13 @@ def check_simulation(model: Model) -> list[Finding]:
     return findings
 
 
+def check_verilator(model: Model) -> list[Finding]:
+    """What compiles the overlay in RTL."""
+    use = "for --device sim-rtl alone; on Debian and Ubuntu: sudo apt install verilator"
+    found = shutil.which("verilator")
+    return [Finding("verilator", "ok", found) if found else Finding("verilator", "warn", "not on the PATH", use)]
+
+
 def check_engines(model: Model) -> list[Finding]:
     """The engines of the software exits, and of the device that is all software."""
     here = remainder.available()
@@ -288,5 +295,6 @@ CHECKS: tuple[Callable[[Model], list[Finding]], ...] = (
     check_overlays,
     check_engines,
     check_simulation,
+    check_verilator,
     check_tools,
 )

@@ -12,12 +12,16 @@ import numpy.typing as npt
 
 from pynq_ee.commands.common import (
     EXIT_FAILURE,
+    Output,
     add_device_options,
     add_json_option,
+    add_waveform_option,
+    device_of,
     nats,
     open_network,
     print_json,
     table,
+    waveform,
 )
 from pynq_ee.data.images import to_images
 from pynq_ee.errors import InputError
@@ -30,6 +34,7 @@ EXAMPLES = """\
   pynq-ee classify --fit photo.jpg                 any size, on any even or unevenly lit paper
   pynq-ee classify --invert seven.png              28 x 28, dark ink on white
   curl -s https://example.org/7.png | pynq-ee classify --fit -
+  pynq-ee classify --device sim-rtl --vcd seven.vcd seven.png    and what each signal did meanwhile
   pynq-ee classify --threshold 0.2 --json *.png    fewer early exits, for a program to read"""
 
 
@@ -49,13 +54,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="the pictures are dark ink on a light ground, or are not (default: with --fit what is seen, else not)",
     )
     add_device_options(parser)
+    add_waveform_option(parser)
     add_json_option(parser)
+
+
+def outputs(args: argparse.Namespace) -> list[Output]:
+    """The waveform."""
+    return waveform(args)
 
 
 def run(args: argparse.Namespace) -> int:
     """Classify the files and print a line for each; 1 if one of them could not be read."""
     files, images, failures = [], [], {}
-    with open_network(args) as network:
+    with device_of(args) as device, open_network(args, device) as network:
         for file in args.files:
             try:
                 images.append(_read(file, args.fit, args.invert))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +20,9 @@ from pynq_ee.errors import InputError
 from pynq_ee.inference import NAMED, EarlyExitInference
 from pynq_ee.network import weights
 from pynq_ee.remainder import ENGINES
+
+#: The device whose signals can be written to a file.
+_RTL = "sim-rtl"
 
 #: Exit status of a command that has failed, wholly or in part.
 EXIT_FAILURE = 1
@@ -74,6 +79,7 @@ DEVICES = {
     "board": "the board that this runs on (default)",
     "sim": "a simulated board with the compiled HLS kernel",
     "sim-numpy": "one without a compiler",
+    "sim-rtl": "one of the whole overlay in RTL, clock by clock (needs Verilator)",
     software.DEVICE: "no board: all is computed by this machine's processor",
 }
 
@@ -103,6 +109,34 @@ def add_device_options(parser: argparse.ArgumentParser, boards_only: bool = Fals
         help="images in one DMA transfer, or computed at once, at most (default: 1024, or what the memory holds)",
     )
     parser.add_argument("--threads", type=int, default=1, help="that share a batch in software (default 1)")
+
+
+def add_waveform_option(parser: argparse.ArgumentParser) -> None:
+    """The option that asks for a waveform; :func:`device_of` reads it, :func:`waveform` names the file."""
+    parser.add_argument(
+        "--vcd", type=Path, metavar="FILE", help=f"write a waveform of the simulated overlay (with --device {_RTL})"
+    )
+
+
+def waveform(args: argparse.Namespace) -> list[Output]:
+    """The file that ``--vcd`` names, for a module's ``outputs``."""
+    return [] if args.vcd is None else [Output("--vcd", args.vcd, (".vcd",), "")]
+
+
+@contextmanager
+def device_of(args: argparse.Namespace) -> Iterator[Any]:
+    """The device that ``--device`` and ``--vcd`` ask for together; None: the one that ``--device`` names alone."""
+    if args.vcd is None:
+        yield None
+        return
+    if args.device != _RTL:
+        raise InputError(f"--vcd is of --device {_RTL}, and --device is {args.device}: only there is a waveform")
+    from pynq_ee.sim import SimulatedDevice
+    from pynq_ee.sim.overlay_logic import OverlayFabric
+
+    args.model = weights.load(args.model)
+    with SimulatedDevice(args.model, kernel=partial(OverlayFabric, vcd=args.vcd)) as device:
+        yield device
 
 
 def add_model_option(parser: argparse.ArgumentParser) -> None:

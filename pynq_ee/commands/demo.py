@@ -16,13 +16,16 @@ from pynq_ee.commands.common import (
     Output,
     add_device_options,
     add_json_option,
+    add_waveform_option,
     chosen_here,
+    device_of,
     first,
     nats,
     open_network,
     percent,
     print_json,
     table,
+    waveform,
 )
 from pynq_ee.data import datasets
 from pynq_ee.errors import ToolError
@@ -36,7 +39,8 @@ EXAMPLES = """\
   pynq-ee demo                               on the board that this runs on
   pynq-ee demo --device software             no board: all of the network on this machine's processor
   pynq-ee demo --device sim --images 200 --picture trade-off.png
-  pynq-ee demo --device sim --model lenet5-3exit --json"""
+  pynq-ee demo --device sim --model lenet5-3exit --json
+  pynq-ee demo --device sim-rtl --images 500        the circuit itself, clock by clock"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -45,19 +49,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--picture", type=Path, default=Path("demo.png"), help="the PNG to write (default demo.png)")
     parser.add_argument("--no-picture", action="store_true", help="write no PNG (needs no matplotlib)")
     add_device_options(parser)
+    add_waveform_option(parser)
     add_json_option(parser)
 
 
 def outputs(args: argparse.Namespace) -> list[Output]:
-    """The picture."""
-    return [] if args.no_picture else [Output("--picture", args.picture, PICTURES, ", or none: --no-picture")]
+    """The picture, and the waveform."""
+    picture = [] if args.no_picture else [Output("--picture", args.picture, PICTURES, ", or none: --no-picture")]
+    return [*picture, *waveform(args)]
 
 
 def run(args: argparse.Namespace) -> int:
     """Classify, print, draw."""
     _check_packages(args)
     digits = first(datasets.available(), args.images)
-    with open_network(args) as network:
+    with device_of(args) as device, open_network(args, device) as network:
         prediction = network.classify(digits.images)
         scores = calibration.Scores.of(network.all_exits(digits.images), digits.labels)
         record = _record(network, prediction, digits, scores)
@@ -100,9 +106,9 @@ def _record(
 ) -> dict[str, Any]:
     correct = scores.label == digits.labels[:, None]
     images, clock, clocks = len(prediction), network.clock_mhz, prediction.fabric_clocks
-    modelled = None
+    fabric = None
     if clock is not None and clocks is not None:
-        modelled = {
+        fabric = {
             "clock_mhz": clock,
             "clocks_an_image": clocks / images,
             "fabric_us_an_image": clocks / clock / images,
@@ -117,19 +123,20 @@ def _record(
         "accuracy": float(np.mean(prediction.labels == digits.labels)),
         "exit_accuracy": correct.mean(0),
         "exit_shares": [prediction.share(n) for n in range(1, network.model.exits + 1)],
-        "modelled": modelled,
+        prediction.fabric_clocks_are: fabric,
         "measured": {f"{stage}_us_an_image": 1e6 * taken / images for stage, taken in prediction.seconds.items()},
     }
 
 
 def _rows(record: dict[str, Any]) -> list[tuple[str, Any]]:
-    modelled = record["modelled"]
+    source = "counted" if "counted" in record else "modelled"
+    clocks = record[source]
     fabric = "none: the first exit is computed by the host"
     notes = {"fabric": " (the first exit, in software)"}
-    if modelled:
+    if clocks:
         fabric = (
-            f"{modelled['fabric_us_an_image']:.2f} us an image, modelled: "
-            f"{modelled['clocks_an_image']:.1f} clocks at {modelled['clock_mhz']:g} MHz"
+            f"{clocks['fabric_us_an_image']:.2f} us an image, {source}: "
+            f"{clocks['clocks_an_image']:.1f} clocks at {clocks['clock_mhz']:g} MHz"
         )
         notes = {"fabric": " (the simulation, not a fabric)"} if "simulated" in record["device"] else {}
     return [

@@ -16,15 +16,19 @@ from pynq_ee.commands.common import (
     Output,
     add_device_options,
     add_json_option,
+    add_waveform_option,
+    device_of,
     open_network,
     percent,
     print_json,
     table,
+    waveform,
 )
 from pynq_ee.data import datasets
 from pynq_ee.errors import InputError
 from pynq_ee.inference import SIMULATED, EarlyExitInference
 from pynq_ee.network import weights
+from pynq_ee.prediction import Prediction
 from pynq_ee.trace import FABRIC, HOST, STAGES, Trace
 
 HELP = "record and draw what host and fabric do over time"
@@ -52,17 +56,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--pace",
         type=float,
         default=1.0,
-        help="a simulated fabric takes this times its modelled time, and what its simulation takes beyond (default 1)",
+        help="a simulated fabric takes this times its modelled time, and what its simulation takes beyond (default 1); "
+        "that of sim-rtl has no pace: its clocks are counted, and take what it takes to simulate them",
     )
     parser.add_argument("--output", type=Path, default=Path("trace.png"), help="the picture (default trace.png)")
     parser.add_argument("--no-picture", action="store_true", help="write no picture (needs no matplotlib)")
     add_device_options(parser)
+    add_waveform_option(parser)
     add_json_option(parser)
 
 
 def outputs(args: argparse.Namespace) -> list[Output]:
-    """The picture."""
-    return [] if args.no_picture else [Output("--output", args.output, PICTURES, ", or none: --no-picture")]
+    """The picture, and the waveform."""
+    picture = [] if args.no_picture else [Output("--output", args.output, PICTURES, ", or none: --no-picture")]
+    return [*picture, *waveform(args)]
 
 
 def run(args: argparse.Namespace) -> int:
@@ -75,9 +82,12 @@ def run(args: argparse.Namespace) -> int:
         size = min(network.capacity, len(digits) // _DISTINCT)
         distinct = digits[: _DISTINCT * size]
         network.classify(distinct)
-        trace = _record(network, np.resize(distinct, (args.batches * size, *digits.shape[1:])), stack)
+        images = np.resize(distinct, (args.batches * size, *digits.shape[1:]))
+        trace, prediction = _record(network, images, _paced(args), stack)
         modelled = _modelled(network, size, args.pace) if trace.lane(FABRIC) else None
         facts = _facts(trace, network, size, modelled, args.pace)
+        if prediction.fabric_clocks_are == "counted":
+            facts["counted_clocks_a_batch"] = prediction.fabric_clocks / args.batches
     if not args.no_picture:
         from pynq_ee.bench import plots
 
@@ -95,9 +105,9 @@ def run(args: argparse.Namespace) -> int:
 
 @contextmanager
 def _opened(args: argparse.Namespace, stack: ExitStack) -> Iterator[EarlyExitInference]:
-    """The network, on a simulated board with time of its own where a simulated one is asked for."""
-    device = None
-    if args.device in SIMULATED:
+    """The network, on a simulated board with time of its own where one is asked for that has it."""
+    device = stack.enter_context(device_of(args))
+    if _paced(args):
         from pynq_ee.sim.device import KERNELS, SimulatedDevice
         from pynq_ee.sim.pacing import remembering
 
@@ -108,16 +118,25 @@ def _opened(args: argparse.Namespace, stack: ExitStack) -> Iterator[EarlyExitInf
         yield network
 
 
-def _record(network: EarlyExitInference, images: Any, stack: ExitStack) -> Trace:
+def _paced(args: argparse.Namespace) -> bool:
+    """Whether the device can have time of its own: one that is made of a kernel in software."""
+    if args.device not in SIMULATED:
+        return False
+    from pynq_ee.sim.device import KERNELS
+
+    return SIMULATED[args.device] in KERNELS
+
+
+def _record(network: EarlyExitInference, images: Any, paced: bool, stack: ExitStack) -> tuple[Trace, Prediction]:
     trace = Trace()
-    if hasattr(network.device, "on_batch"):
+    if paced:
         network.device.on_batch = trace.add_fabric
     stack.callback(sys.setswitchinterval, sys.getswitchinterval())
     sys.setswitchinterval(_SWITCH_SECONDS)
     network.trace = trace
-    network.classify(images)
+    prediction = network.classify(images)
     network.trace = None
-    return trace
+    return trace, prediction
 
 
 def _modelled(network: EarlyExitInference, images: int, pace: float) -> float:
@@ -165,6 +184,8 @@ def _rows(facts: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     fabric = _FABRIC[facts["first_exit"]]
     yield fabric, facts["fabric_time"]
     yield f"{fabric}, a batch", f"{_milliseconds(facts['fabric_seconds_a_batch'])}{beside}"
+    if "counted_clocks_a_batch" in facts:
+        yield "counted", f"{facts['counted_clocks_a_batch']:,.0f} clocks a batch; the times above are the simulation's"
     yield "host, a batch", f"{_milliseconds(sum(host.values()))} (measured: {stages})"
     waiting = _milliseconds(facts["host_waits_seconds_a_batch"])
     includes = "register accesses" if facts["first_exit"] == "fabric" else "the first exit itself"

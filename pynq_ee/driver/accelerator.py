@@ -129,6 +129,7 @@ class Accelerator:
         if verify not in VERIFY:
             raise InputError(f"verify is {verify!r}; there are {', '.join(VERIFY)}")
         self.verify = verify
+        self._counts_clocks = getattr(device, "batch_clocks", None) is not None
         self.counters = Counters()
         self.slots: list[Slot] = []
         self._running: Slot | None = None
@@ -265,6 +266,8 @@ class Accelerator:
             self._recover_under_way()
             raise
         slot.completed = time.perf_counter()
+        if self._counts_clocks:
+            slot.clocks = self.device.batch_clocks
         self._running = None
         if following is not None:
             self.start(following)
@@ -294,7 +297,7 @@ class Accelerator:
             raise
         self.counters.batches += 1
         self.counters.images += slot.count
-        return results
+        return results if slot.clocks is None else results._replace(clocks=slot.clocks)
 
     def finish(self, slot: Slot, following: Slot | None = None) -> Results:
         """Wait for a started slot, start the filled one that follows it, and return the first one's results.

@@ -42,11 +42,13 @@ class Results(NamedTuple):
 
     ``logits`` (n, 10) int16 is a copy. ``stream`` uint8 is all that came, a *view* into the slot's buffer, valid until
     the slot is filled again; ``places`` (n,) is where in it each image's features begin, -1 where they were not sent.
+    ``clocks`` are those of the batch, where the device counts them.
     """
 
     logits: npt.NDArray[np.int16]
     stream: Bytes
     places: npt.NDArray[np.intp]
+    clocks: int | None = None
 
     def has_features(self) -> npt.NDArray[np.bool_]:
         """Which images' features were sent, bool (n,)."""

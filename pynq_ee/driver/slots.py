@@ -48,6 +48,8 @@ class Slot:
         they are not compared.
     received : int
         Bytes of results that came.
+    clocks : int or None
+        Of the fabric, for the batch, where the device counts them.
     failures : int
         How often this batch has failed.
     started, completed : float
@@ -63,6 +65,7 @@ class Slot:
         self.images_crc: int | None = None
         self.results_crc: int | None = None
         self.received = 0
+        self.clocks: int | None = None
         self._spec = spec
         self._image_bytes = spec.output_bytes(features)
         self._remote = device.has_capability("REMOTE")

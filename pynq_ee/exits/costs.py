@@ -109,5 +109,5 @@ def measure(network: Any, images: npt.NDArray[np.uint8], repetitions: int = 5) -
     spread = min(whole), max(whole)
     if clock_mhz is None:
         return Costs(stages, 0.0, "seconds", "all software, measured", spread)
-    source = f"host measured, fabric {'modelled' if simulated else 'measured'}"
+    source = f"host measured, fabric {prediction.fabric_clocks_are if simulated else 'measured'}"
     return Costs(stages, statistics.median(fabric[1:]), "seconds", source, spread)

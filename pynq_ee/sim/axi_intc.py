@@ -26,9 +26,13 @@ class AxiIntc:
         self._master = 0
 
     def _sample(self) -> int:
-        """Latch the lines that are high; an input stays latched until it is acknowledged."""
-        for number, level in enumerate(self._inputs):
-            self._latched |= level() << number
+        """Latch the lines that are high; an input stays latched until it is acknowledged.
+
+        They are looked at once MER enables them, and from then on: the bit cannot be cleared (PG099).
+        """
+        if self._master & MER_HARDWARE_ENABLE:
+            for number, level in enumerate(self._inputs):
+                self._latched |= level() << number
         return self._latched
 
     @property
@@ -55,4 +59,4 @@ class AxiIntc:
         elif offset == CIE:
             self._enabled &= ~value
         elif offset == MER:
-            self._master = value & (MER_MASTER_ENABLE | MER_HARDWARE_ENABLE)
+            self._master = value & MER_MASTER_ENABLE | (value | self._master) & MER_HARDWARE_ENABLE

@@ -7,7 +7,6 @@ never becomes pynq's active device by itself; give it to pynq by name (``Overlay
 
 from __future__ import annotations
 
-import collections
 import itertools
 import json
 import math
@@ -34,18 +33,21 @@ from pynq_ee.files import write_atomically
 from pynq_ee.generate import hwh
 from pynq_ee.network import spec
 from pynq_ee.network.weights import Model
-from pynq_ee.sim import bitfile, dataflow, processor, recorded_designs
+from pynq_ee.sim import bitfile, processor, recorded_designs
 from pynq_ee.sim.buffer import BufferObject, SimulatedBuffer
 from pynq_ee.sim.bus import WORD_BYTES, Bus, WordArray
 from pynq_ee.sim.dram import Dram
-from pynq_ee.sim.faults import FAULTS
+from pynq_ee.sim.fabrics import Fabric, FunctionalFabric, Logic
 from pynq_ee.sim.injection import Injector, Shot
 from pynq_ee.sim.interrupts import SimulatedUio
 from pynq_ee.sim.kernel import Kernel, hls_kernel, numpy_kernel
+from pynq_ee.sim.overlay_logic import OverlayFabric
 from pynq_ee.sim.pacing import Worker
-from pynq_ee.sim.programmable_logic import ProgrammableLogic
 
+#: What computes in a fabric of functional models.
 KERNELS: dict[str, Callable[[Model], Kernel]] = {"hls": hls_kernel, "numpy": numpy_kernel}
+#: What a board's fabric may be, by the name that it is asked for.
+FABRICS: dict[str, Callable[[Model], Kernel | Fabric]] = {**KERNELS, "rtl": OverlayFabric}
 
 _numbers = itertools.count()
 
@@ -58,8 +60,9 @@ class SimulatedDevice(Device):
     model
         The network whose first exit is in the fabric, whatever bitstream is loaded.
     kernel
-        What computes it: ``hls`` (the C++ of the bitstream, compiled here when it first is needed) or ``numpy``
-        (no compiler needed). Or a function that makes a kernel for the model, such as one that fails on purpose.
+        What computes it: ``hls`` (the C++ of the bitstream, compiled here when it first is needed), ``numpy``
+        (no compiler needed), or ``rtl`` (the whole overlay of ``hw/rtl``, clock by clock; needs Verilator). Or a
+        function that makes a kernel or a fabric for the model, such as one that fails on purpose.
     board
         A name in :data:`pynq_ee.network.spec.BOARDS`.
     memory_bytes
@@ -103,7 +106,7 @@ class SimulatedDevice(Device):
     def __init__(
         self,
         model: Model,
-        kernel: str | Callable[[Model], Kernel] = "hls",
+        kernel: str | Callable[[Model], Kernel | Fabric] = "hls",
         board: str = spec.DEFAULT_BOARD.name,
         memory_bytes: int = 128 << 20,
         design: hwh.Design | None = None,
@@ -111,37 +114,34 @@ class SimulatedDevice(Device):
     ) -> None:
         if board not in spec.BOARDS:
             raise InputError(f"board is {board!r}; there are {', '.join(spec.BOARDS)}")
-        if not callable(kernel) and kernel not in KERNELS:
-            raise InputError(f"kernel is {kernel!r}; there are {', '.join(KERNELS)}")
+        if not callable(kernel) and kernel not in FABRICS:
+            raise InputError(f"kernel is {kernel!r}; there are {', '.join(FABRICS)}")
         if pace is not None and not (math.isfinite(pace) and pace > 0):
             raise InputError(f"pace is {pace}; it must be finite and more than 0, 1 being as fast as modelled")
         number = next(_numbers)
         super().__init__(f"pynq_ee_simulated_{number}")
         self._board = spec.BOARDS[board]
         self._model = model
-        self._kernel = kernel(model) if callable(kernel) else KERNELS[kernel](model)
         kernel_name = getattr(kernel, "__name__", type(kernel).__name__) if callable(kernel) else kernel
-        self.name = f"simulated {board} ({kernel_name} kernel)"
+        made = kernel(model) if callable(kernel) else FABRICS[kernel](model)
+        self._fabric = made if isinstance(made, Fabric) else FunctionalFabric(model, made, kernel_name)
+        self.name = f"simulated {board} ({self._fabric.name})"
         self.board = board
         self.arch = processor.ARCHITECTURES[self._board.processor]
         self.capabilities = {"MEMORY_MAPPED": True}
         self.timestamp = ""
         self.bitfile_name = ""
-        self._runs: collections.Counter[tuple[int, int]] = collections.Counter()
         self._memory = Dram(processor.MEMORY_BASES[self._board.processor], memory_bytes)
         self._buffers: weakref.WeakSet[BufferObject] = weakref.WeakSet()
         self._faults = Injector()
         self._faults.attach(device=self, memory=self._memory)
         self._bus = Bus()
         processor.connect(self._bus, self._board.processor)
-        self._logic: ProgrammableLogic | None = None
+        self._logic: Logic | None = None
         self._worker = None if pace is None else Worker(f"fabric of {self.tag}", self._settle)
         self._lock: Any = self._worker.lock if self._worker else threading.RLock()
         if self._worker and pace is not None:
-            stretched = pace / (self._board.clock_mhz * 1e6)
-            self._kernel = self._worker.paced(
-                self._kernel, lambda images, mode: stretched * self._clocks(images, mode), self._circuit
-            )
+            self._fabric.pace(self._worker, pace / (self._board.clock_mhz * 1e6), self._circuit)
         self._uio = SimulatedUio(number, self._look_at_interrupt)
         self._closed = False
         self.state_directory = tempfile.mkdtemp(prefix="pynq_ee_")
@@ -227,7 +227,9 @@ class SimulatedDevice(Device):
             self._check_open()
             self._bus.write(address, value)
             if self._worker is None:
-                self._settle()
+                if self._logic is not None:
+                    self._logic.written()
+                self._uio.update(lambda: self._interrupt)
             elif self._logic is not None:
                 self._logic.settle_reset()  # at once, whatever the fabric works at
                 self._worker.check()
@@ -250,7 +252,10 @@ class SimulatedDevice(Device):
 
     def _look_at_interrupt(self) -> None:
         with self._lock:
-            self._uio.update(lambda: self._interrupt)
+            if self._worker is None:
+                self._settle()
+            else:
+                self._uio.update(lambda: self._interrupt)
 
     @property
     def on_batch(self) -> Callable[[float, float, int], None] | None:
@@ -327,15 +332,13 @@ class SimulatedDevice(Device):
         found, own = bit_header.read(bit).part, self._board.part
         if not own.removeprefix("xc").startswith(found.removeprefix("xc")):
             raise OverlayError(f"{bit} is for the part {found}; {self.board} has a {own}")
-        beat_bytes = self._model.spec.beat_bytes
-        logic = ProgrammableLogic(bit.with_suffix(".hwh"), self._memory, self._kernel, beat_bytes, self._count_run)
         with self._lock:
-            self._program(logic)
+            self._program(self._fabric.program(bit.with_suffix(".hwh"), self._memory))
 
-    def _program(self, logic: ProgrammableLogic) -> None:
+    def _program(self, logic: Logic) -> None:
         if self._logic is not None:
             self._logic.disconnect(self._bus)
-        self._faults.attach(dma=logic.dma, accelerator=logic.accelerator)
+        self._faults.attach(**logic.parts)
         logic.connect(self._bus)
         self._logic = logic
         if self._worker:
@@ -347,19 +350,19 @@ class SimulatedDevice(Device):
         state = GlobalState(bitfile_name=str(bitstream.bitfile_name), timestamp=self.timestamp, active_name=self.name)
         write_atomically(Path(self.state_directory) / state_file_name(), json.dumps(dict(state)).encode())
 
-    def _count_run(self, images: int, mode: int) -> None:
-        self._runs[images, mode & spec.MODE_FEATURES] += 1
-
     @property
     def fabric_clocks(self) -> int:
-        """Clocks that the fabric has needed for its runs since the device was made (*modelled*).
+        """Clocks that the fabric has needed for its batches since the device was made.
 
-        They are those of :mod:`pynq_ee.sim.dataflow`, with the DMA always ready; never more than the rate rule gives.
+        *Modelled* by :mod:`pynq_ee.sim.dataflow`, with the DMA always ready; never more than the rate rule gives. Those
+        of ``kernel="rtl"`` are *counted*.
         """
-        return sum(runs * self._clocks(images, mode) for (images, mode), runs in self._runs.items())
+        return self._fabric.clocks
 
-    def _clocks(self, images: int, mode: int) -> int:
-        return dataflow.batch_clocks(self._model.spec, images, bool(mode & spec.MODE_FEATURES))
+    @property
+    def batch_clocks(self) -> int | None:
+        """Clocks of the last batch, *counted*; None: this fabric counts none."""
+        return self._fabric.batch_clocks
 
     # Faults -----------------------------------------------------------------------------------------------------
 
@@ -369,7 +372,8 @@ class SimulatedDevice(Device):
         Parameters
         ----------
         name
-            A fault in :data:`pynq_ee.sim.faults.FAULTS`.
+            A fault in :data:`pynq_ee.sim.faults.FAULTS`; with ``kernel="rtl"``, one in
+            :data:`pynq_ee.sim.overlay_faults.FAULTS`.
         batch
             Transfer that it comes with first, counted from now, 1 being the next. Retries count, each split of a large
             batch too. For a fault of the memory, the buffer that is allocated.
@@ -388,9 +392,10 @@ class SimulatedDevice(Device):
         InputError
             No such fault, or a number below 1.
         """
-        if name not in FAULTS:
-            raise InputError(f"fault is {name!r}; there are {', '.join(FAULTS)}")
-        return self._faults.arm(FAULTS[name], batch, times, seed)
+        faults = self._fabric.faults
+        if name not in faults:
+            raise InputError(f"fault is {name!r}; there are {', '.join(faults)}")
+        return self._faults.arm(faults[name], batch, times, seed)
 
     # End --------------------------------------------------------------------------------------------------------
 
@@ -406,6 +411,8 @@ class SimulatedDevice(Device):
         self._closed = True
         if self._worker:
             self._worker.stop()
+        with self._lock:
+            self._fabric.close()
         self._uio.close()
         for bo in list(self._buffers):
             bo.free()

@@ -52,6 +52,16 @@ class Dram:
         """Number of live allocations."""
         return len(self._used)
 
+    @property
+    def bytes(self) -> npt.NDArray[np.uint8]:
+        """All bytes, the first at ``base``: for a simulation that accesses them by itself, in :attr:`ranges`."""
+        return self._bytes
+
+    @property
+    def ranges(self) -> list[tuple[int, int]]:
+        """Live allocations in order, as (first address, first address behind)."""
+        return sorted((address, address + length) for address, length in self._used.items())
+
     def allocate(self, nbytes: int) -> int:
         """Take the first free range that is long enough, zeroed as CMA memory is, and return its address.
 

@@ -165,6 +165,8 @@ class Injector:
             if part in parts:
                 owner, _, method = method.rpartition(".")
                 holder = operator.attrgetter(owner)(parts[part]) if owner else parts[part]
+                if not hasattr(holder, method):  # a point of another realization, whose faults alone act there
+                    continue
                 setattr(holder, method, functools.partial(self._pass, point, getattr(holder, method)))
         self._end("download")
 

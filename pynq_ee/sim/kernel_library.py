@@ -1,40 +1,32 @@
 """The kernel's C++ as a shared library of this machine: built when it first is needed, kept, and loaded.
 
-Libraries lie in the user's cache (:mod:`pynq_ee.cache`), named by the model's build_id and a digest of everything that
-they are compiled from, so that none is ever stale. Each ends with a digest of its own content: one that is not whole is
-built again, as is another user's, whose code is not run. They are built in a folder of their own, and two processes
-that build the same one do not meet.
+Libraries are kept as :mod:`pynq_ee.sim.libraries` says, named by the model's build_id and a digest of everything that
+they are compiled from, so that none is ever stale.
 """
 
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import logging
 import os
-import platform
 import shlex
 import shutil
-import sys
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from pynq_ee import cache
 from pynq_ee.errors import ToolError
-from pynq_ee.files import check_folder
 from pynq_ee.generate import constants
 from pynq_ee.network.weights import Model
-from pynq_ee.sim import hardware_make
+from pynq_ee.sim import hardware_make, libraries
 from pynq_ee.sim.hardware_make import hardware_folder
 
 _LIBRARY = "build/libfirst_exit.so"
 _SOURCES = ("Makefile", "hls/**/*")
 _WITHOUT = 'kernel="numpy" (device="sim-numpy") needs no compiler'
-_ELSEWHERE = "set PYNQ_EE_CACHE to a writable directory, on a file system from which programs may run"
+_KERNEL = libraries.Kind("the compiled kernel", _WITHOUT)
 
 _log = logging.getLogger(__name__)
 
@@ -81,46 +73,9 @@ def library(model: Model) -> Path:
         make, a C++ compiler or the headers of hls4ml are missing, the compiler fails (its output is in the message),
         or the cache cannot be written, or nothing be loaded from it.
     """
-    name = f"first_exit-{model.build_id:08x}-{_digest(hardware_folder(), constants.generated(model))}.so"
-    folders = cache.folders()
-    for folder in folders:
-        if _is_whole(folder / name):
-            return folder / name
-    return _build(model, _place(folders) / name)
-
-
-def _is_whole(path: Path) -> bool:
-    """Whether a library is there, this user's or the system's, and as it was built."""
-    try:
-        with path.open("rb") as file:
-            owner, content = os.fstat(file.fileno()).st_uid, file.read()
-    except OSError:  # not there, or another user's
-        return False
-    digest = hashlib.sha256().digest_size
-    whole = hashlib.sha256(content[:-digest]).digest() == content[-digest:]
-    return owner in (0, os.geteuid()) and whole and not _forbids_programs(path)
-
-
-def _place(folders: list[Path]) -> Path:
-    """The first of the cache's folders that a library can be put into and loaded from."""
-    reasons = []
-    for folder in folders:
-        try:
-            check_folder(folder)
-            if not _forbids_programs(folder):
-                return folder
-            reasons.append(f"{folder}: mounted noexec")
-        except OSError as error:
-            reasons.append(f"{folder}: {error.strerror}")
-    reason = "; ".join(reasons) or "no home and no folder of temporary files"
-    raise ToolError(f"the compiled kernel cannot be kept ({reason}); {_ELSEWHERE}. {_WITHOUT}")
-
-
-def _forbids_programs(path: Path) -> bool:
-    """Whether a file system is mounted noexec, so that no library can be loaded from it."""
-    while not path.exists():
-        path = path.parent
-    return bool(os.statvfs(path).f_flag & os.ST_NOEXEC)
+    digest = libraries.digest(hardware_folder(), _SOURCES, constants.generated(model))
+    path = libraries.place(f"first_exit-{model.build_id:08x}-{digest}.so", _KERNEL)
+    return path if libraries.is_whole(path) else _build(model, path)
 
 
 def load(path: Path, beat_bytes: int) -> Function:
@@ -131,11 +86,7 @@ def load(path: Path, beat_bytes: int) -> Function:
     ToolError
         It cannot be loaded, or is for beats of another width.
     """
-    try:
-        loaded = ctypes.CDLL(str(path))
-    except OSError as error:
-        remedy = f"it is mounted noexec: {_ELSEWHERE}" if _forbids_programs(path) else "it was built for another system"
-        raise ToolError(f"{path} cannot be loaded ({error}); {remedy}. {_WITHOUT}") from error
+    loaded = libraries.load(path, _KERNEL)
     if (found := loaded.first_exit_beat_bytes()) != beat_bytes:
         raise ToolError(f"{path} has beats of {found} bytes, the model's have {beat_bytes}; it is another model's")
     run = loaded.first_exit_run
@@ -163,17 +114,6 @@ def load(path: Path, beat_bytes: int) -> Function:
         return consumed.value, produced.value, {name: getattr(registers, name) for name in _REGISTER_NAMES}
 
     return function
-
-
-def _digest(hardware: Path, generated: Mapping[str, str]) -> str:
-    """Digest of the sources, the generated files and the machine that a library is built from and for."""
-    digest = hashlib.sha256(f"{sys.platform} {platform.machine()} {ctypes.sizeof(ctypes.c_void_p)}".encode())
-    paths = sorted({path for pattern in _SOURCES for path in hardware.glob(pattern) if path.is_file()})
-    contents = {str(path.relative_to(hardware)): path.read_bytes() for path in paths}
-    contents |= {f"generated/{name}": text.encode() for name, text in generated.items()}
-    for name, content in contents.items():
-        digest.update(f"\n{name} {len(content)}\n".encode() + content)
-    return digest.hexdigest()[:16]
 
 
 def _check_tools() -> None:
@@ -205,20 +145,16 @@ def _build(model: Model, path: Path) -> Path:
         model.build_id,
         path.parent,
     )
-    try:
-        cache.make(path.parent)
-        with tempfile.TemporaryDirectory(prefix=".building-", dir=path.parent) as name:
-            folder = Path(name)
-            constants.generate(model, folder / "generated")
-            # What a compiler of another year warns of is no matter of the user's.
-            done = hardware_make.make(folder, "lib", WARNINGS="-w")
-            if done.returncode or not (folder / _LIBRARY).is_file():
-                raise ToolError(
-                    f"the kernel cannot be compiled: `{' '.join(done.args)}` ended with {done.returncode}. {_WITHOUT}. "
-                    f"It said:\n{(done.stdout + done.stderr).strip()}"
-                )
-            content = (folder / _LIBRARY).read_bytes()
-            (folder / path.name).write_bytes(content + hashlib.sha256(content).digest())
-            return (folder / path.name).replace(path)  # and not the content of what is there: it may be another user's
-    except OSError as error:
-        raise ToolError(f"the compiled kernel cannot be kept in {path.parent} ({error}); {_ELSEWHERE}") from error
+
+    def compile_in(folder: Path) -> Path:
+        constants.generate(model, folder / "generated")
+        # What a compiler of another year warns of is no matter of the user's.
+        done = hardware_make.make(folder, "lib", WARNINGS="-w")
+        if done.returncode or not (folder / _LIBRARY).is_file():
+            raise ToolError(
+                f"the kernel cannot be compiled: `{' '.join(done.args)}` ended with {done.returncode}. {_WITHOUT}. "
+                f"It said:\n{(done.stdout + done.stderr).strip()}"
+            )
+        return folder / _LIBRARY
+
+    return libraries.build(path, compile_in, _KERNEL)

@@ -89,6 +89,7 @@ class ProgrammableLogic:
                 raise ValueError(f"the DMA's {name} is {getattr(configuration, name)}; it must be {low} to {high}")
         self.dma = AxiDma(configuration, memory)
         self.accelerator = Accelerator(kernel, beat_bytes, on_run)
+        self.parts: dict[str, object] = {"dma": self.dma, "accelerator": self.accelerator}
         #: Resets of the accelerator so far.
         self.resets = 0
         self._dma_resets = 0
@@ -129,6 +130,10 @@ class ProgrammableLogic:
         send, receive = self.dma.send, self.dma.receive
         while self.accelerator.settle(send, receive) or send.settle():
             pass
+
+    def written(self) -> None:
+        """Let everything happen that a written register sets going."""
+        self.settle()
 
     def settle_reset(self) -> None:
         """Let a soft reset of the DMA reach what hangs on it."""

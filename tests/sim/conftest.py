@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 import machine_guard
 import models
-from pynq_ee.network import spec
+from pynq_ee.network import spec, weights
 from pynq_ee.network.spec import Spec
 from pynq_ee.network.weights import LayerWeights, Model, remainder_layers
 from pynq_ee.sim import SimulatedDevice
@@ -59,6 +60,23 @@ def model(random_model: Callable[..., Model]) -> Model:
 def device(model: Model) -> Iterator[SimulatedDevice]:
     """A simulated board with the NumPy kernel."""
     with SimulatedDevice(model, kernel="numpy") as board:
+        yield board
+
+
+#: Marks a test of the overlay in RTL: it is compiled once, for the model that ships.
+needs_verilator = pytest.mark.skipif(shutil.which("verilator") is None, reason="no verilator; apt install verilator")
+
+
+@pytest.fixture(scope="session")
+def shipped_model() -> Model:
+    """The model whose overlay in RTL the tests share."""
+    return weights.load()
+
+
+@pytest.fixture(params=["numpy", pytest.param("rtl", marks=needs_verilator)])
+def either_device(request: pytest.FixtureRequest, shipped_model: Model) -> Iterator[SimulatedDevice]:
+    """A simulated board of functional models, and one of the circuit itself."""
+    with SimulatedDevice(shipped_model, kernel=request.param) as board:
         yield board
 
 

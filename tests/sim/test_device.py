@@ -101,8 +101,8 @@ def test_interrupt_pins_are_described_and_not_bound(overlay: pynq.Overlay) -> No
 def test_an_unknown_board_or_kernel_is_named_with_those_that_exist(model: Model) -> None:
     with pytest.raises(InputError, match=r"board is 'pynq-z3'; there are pynq-z2"):
         SimulatedDevice(model, board="pynq-z3")
-    with pytest.raises(InputError, match=r"kernel is 'rtl'; there are hls, numpy"):
-        SimulatedDevice(model, kernel="rtl")
+    with pytest.raises(InputError, match=r"kernel is 'vhdl'; there are hls, numpy, rtl"):
+        SimulatedDevice(model, kernel="vhdl")
 
 
 # Bitstreams ----------------------------------------------------------------------------------------------------------

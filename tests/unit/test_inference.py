@@ -43,11 +43,15 @@ def test_the_share_of_an_exit_is_of_all_images() -> None:
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"device": "simulated"}, InputError, "device is 'simulated'; give None for this board, sim, sim-numpy or"),
+        (
+            {"device": "simulated"},
+            InputError,
+            "device is 'simulated'; give None for this board, sim, sim-numpy, sim-rtl or",
+        ),
         (
             {"device": 3},
             InputError,
-            "device is 3; give None for this board, sim, sim-numpy or software, or a pynq device",
+            "device is 3; give None for this board, sim, sim-numpy, sim-rtl or software, or a pynq device",
         ),
         ({"device": ["sim"]}, InputError, r"device is \['sim'\]; give None"),
         ({"remainder": "cuda"}, InputError, "remainder is 'cuda'"),

@@ -3,6 +3,7 @@
     python -m pynq_ee.bench.reliability.soak                         a million images, ten minutes or more
     python -m pynq_ee.bench.reliability.soak --seconds 15 --seed 3   as many as go into 15 seconds, with other faults
     python -m pynq_ee.bench.reliability.soak --images 20000 --json   the summary for a program
+    python -m pynq_ee.bench.reliability.soak --kernel rtl --images 2000    the circuit itself, clock by clock
 
 Labels, exits and logits of all digits are computed beforehand, all in software. Then they go through the driver in
 calls of random length, by classify and by stream, in one session after the other; each has a board and a network of its
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import functools
 import gc
 import json
 import math
@@ -26,10 +28,10 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -127,23 +129,22 @@ class Soak:
     images
         uint8 (N, 28, 28), of which random ones are sent.
     kernel
-        The simulated board's, ``hls`` or ``numpy``.
+        The simulated board's, ``hls``, ``numpy`` or ``rtl``.
     seed
         All that is random follows from it, but for what the clock decides.
     """
 
     def __init__(self, model: Model, images: npt.NDArray[np.uint8], kernel: str, seed: int) -> None:
         from pynq_ee.sim import SimulatedDevice
-        from pynq_ee.sim.faults import FAULTS
 
-        SimulatedDevice(model, kernel=kernel).close()  # compiles the kernel, where that has not been done
         self.model = model
         self.kernel = kernel
+        self.make_fabric, self.faults, self.extent = _fabric(kernel)
+        SimulatedDevice(model, kernel=kernel).close()  # compiles the kernel, where that has not been done
         self.verify = "all"
         self.seed = seed
         self.expected = expected(model, images)
-        self.faults = FAULTS
-        self.drawn = [name for name in FAULTS if name != _EXHAUSTED]
+        self.drawn = [name for name in self.faults if name != _EXHAUSTED]
         self.tally = Tally()
         self._random = np.random.default_rng(seed)
         self._left: Rows = np.empty(0, np.int64)
@@ -179,9 +180,9 @@ class Soak:
         """One board and one network, from opening to closing; what it leaves undone is the next one's first call."""
         from pynq_ee.sim import SimulatedDevice
 
-        tally, end = self.tally, self.tally.images + SESSION_IMAGES
+        tally, end = self.tally, self.tally.images + self.extent.session_images
         tally.sessions += 1
-        with SimulatedDevice(self.model, kernel=self.kernel) as device:
+        with SimulatedDevice(self.model, kernel=self.make_fabric(self._random)) as device:
             if self._random.random() < FAULT_SHARE:
                 self._open_without_memory(device)
             with self._open(device) as network:
@@ -196,7 +197,11 @@ class Soak:
             tally.expect(device.live_buffers == 0, f"{device.live_buffers} buffers after closing")
 
     def _open(self, device: Any) -> EarlyExitInference:
-        options = {"images_per_transfer": CAPACITY, "deadline_seconds": DEADLINE_SECONDS, "retries": RETRIES}
+        options = {
+            "images_per_transfer": self.extent.capacity,
+            "deadline_seconds": self.extent.deadline_seconds,
+            "retries": RETRIES,
+        }
         return EarlyExitInference(self.model, device=device, verify=self.verify, **options)  # type: ignore[arg-type]
 
     def _open_without_memory(self, device: Any) -> None:
@@ -217,13 +222,13 @@ class Soak:
         tally.calls += 1
         rows, self._left = self._left, self._left[:0]
         if not len(rows):
-            rows = random.integers(len(self.expected.images), size=random.integers(1, CALL_IMAGES + 1))
-        batch = int(random.integers(1, CAPACITY + 1)) if random.random() < 0.5 else None
+            rows = random.integers(len(self.expected.images), size=random.integers(1, self.extent.call_images + 1))
+        batch = int(random.integers(1, self.extent.capacity + 1)) if random.random() < 0.5 else None
         sent, retries, images = len(rows), counters.retries, counters.images
         retries_due: int | None = 0
         if random.random() < FAULT_SHARE:
             name, times = str(random.choice(self.drawn)), None if random.random() < RAISED_SHARE else 1
-            transfer = int(random.integers(1, -(-len(rows) // (batch or CAPACITY)) + 1))
+            transfer = int(random.integers(1, -(-len(rows) // (batch or self.extent.capacity)) + 1))
             with device.inject(name, batch=transfer, times=times, seed=int(random.integers(1 << 32))) as shot:
                 rows, error = self._predict(network, rows, batch)
             fault = self.faults[name]
@@ -268,6 +273,49 @@ class Soak:
             yield network.classify(images)
         else:
             yield from network.stream(iter(images), batch=batch)
+
+
+class Extent(NamedTuple):
+    """Images of a transfer, a call and a session, and seconds of a deadline."""
+
+    capacity: int
+    call_images: int
+    session_images: int
+    deadline_seconds: float
+
+
+#: Where the circuit is simulated clock by clock.
+RTL_EXTENT = Extent(capacity=32, call_images=100, session_images=400, deadline_seconds=3.0)
+
+
+def _fabric(kernel: str) -> tuple[Callable[[np.random.Generator], Any], Mapping[str, Any], Extent]:
+    """What makes a session's fabric, its faults, and how much goes through it.
+
+    The overlay in RTL is simulated more slowly, in other conditions in each session: memory that stalls at random, time
+    that passes at random between two looks, and a bystander who reads registers.
+    """
+    from pynq_ee.sim import faults, overlay_faults
+    from pynq_ee.sim.overlay_library import Conditions
+    from pynq_ee.sim.overlay_logic import OverlayFabric
+
+    if kernel != "rtl":
+        extent = Extent(CAPACITY, CALL_IMAGES, SESSION_IMAGES, DEADLINE_SECONDS)
+        return lambda random: kernel, faults.FAULTS, extent
+
+    def overlay(random: np.random.Generator) -> Callable[[Model], OverlayFabric]:
+        conditions = Conditions(
+            seed=int(random.integers(1 << 62)),
+            latency=int(random.integers(100)),
+            jitter=int(random.integers(150)),
+            words=int(random.choice([0, 0, 400, 1200])),
+            stall=float(random.choice([0, 0.1, 0.5])),
+            register_stall=float(random.choice([0, 0.1, 0.5])),
+        )
+        look = None if random.random() < 0.25 else (1, int(random.integers(10, 4000)))
+        bystander = float(random.choice([0, 0.001, 0.02]))
+        return functools.partial(OverlayFabric, conditions=conditions, look=look, bystander=bystander)
+
+    return overlay, overlay_faults.FAULTS, RTL_EXTENT
 
 
 def _resources() -> dict[str, int]:

@@ -136,8 +136,15 @@ def test_the_parser_fills_what_the_commands_read() -> None:
 
 #: Every option that names something to write, on a command line that would get there.
 WRITING = {
-    "demo": [("demo", "--device", "sim-numpy", "--picture", "{}")],
-    "trace": [("trace", "--device", "sim-numpy", "--output", "{}")],
+    "demo": [
+        ("demo", "--device", "sim-numpy", "--picture", "{}"),
+        ("demo", "--device", "sim-rtl", "--no-picture", "--vcd", "{}"),
+    ],
+    "classify": [("classify", "--device", "sim-rtl", "x.png", "--vcd", "{}")],
+    "trace": [
+        ("trace", "--device", "sim-numpy", "--output", "{}"),
+        ("trace", "--device", "sim-rtl", "--no-picture", "--vcd", "{}"),
+    ],
     "calibrate": [
         ("calibrate", "--device", "sim-numpy", "--output", "{}"),
         ("calibrate", "--device", "sim-numpy", "--picture", "{}"),
@@ -164,7 +171,15 @@ def test_what_cannot_be_written_is_refused_before_the_work_begins(
 ) -> None:
     monkeypatch.setattr(f"pynq_ee.commands.{line[0]}.run", _no_work)
     (tmp_path / "file").write_bytes(b"")
-    suffix = ".png" if "--picture" in line else ".npz" if line[0] == "calibrate" else _SUFFIX.get(line[0], ".png")
+    suffix = (
+        ".vcd"
+        if "--vcd" in line
+        else ".png"
+        if "--picture" in line
+        else ".npz"
+        if line[0] == "calibrate"
+        else _SUFFIX.get(line[0], ".png")
+    )
     nowhere = tmp_path / "file" / f"x{suffix}"
     assert cli.main([part.format(nowhere) for part in line]) == cli.EXIT_FAILURE
     error = capsys.readouterr().err
@@ -197,7 +212,7 @@ def test_a_suffix_that_cannot_be_written_is_refused_before_the_work_begins(
 def test_every_command_that_writes_names_what_it_writes() -> None:
     for name, parser in cli.build_parser()._subparsers._group_actions[0].choices.items():
         options = {option for action in parser._actions for option in action.option_strings}
-        writes = bool(options & {"--output", "--picture", "--generated", "--folder"})
+        writes = bool(options & {"--output", "--picture", "--generated", "--folder", "--vcd"})
         assert writes == (parser.get_default("outputs") is not None) == (name in WRITING), name
 
 

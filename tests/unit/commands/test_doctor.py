@@ -104,6 +104,16 @@ def test_what_the_demo_needs_is_named_where_it_is_missing(
     assert {finding.found for finding in states.values()} == {"1.2.3"}
 
 
+def test_verilator_is_named_with_what_needs_it_where_it_is_missing(
+    shipped: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (finding,) = checks.check_verilator(shipped)
+    assert finding.state == "warn" and "sim-rtl" in finding.remedy and "apt install verilator" in finding.remedy
+    (tmp_path / "verilator").touch(mode=0o755)
+    assert checks.check_verilator(shipped)[0].state == "ok"
+
+
 @pytest.mark.parametrize(
     ("image", "state", "remedy"), [(True, "fail", "sudo -i"), (False, "warn", "software needs none")]
 )
