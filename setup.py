@@ -51,6 +51,7 @@ NATIVE = Extension(
 NATIVE_RESULTS = Extension(
     "pynq_ee.driver._native_results",
     ["pynq_ee/driver/native_results.cpp"],
+    depends=["pynq_ee/driver/crc32.h"],
     extra_compile_args=NATIVE_FLAGS,
     language="c++",
     optional=True,

@@ -2,14 +2,5 @@
 
 from typing import Any
 
-def split(
-    stream: Any,
-    count: int,
-    record_bytes: int,
-    flag_byte: int,
-    flag: int,
-    block_bytes: int,
-    records: Any,
-    places: Any,
-    /,
-) -> tuple[int, int]: ...
+def parse(stream: Any, crc: int | None, flag: int, block_bytes: int, logits: Any, places: Any, /) -> bool: ...
+def crc32(bytes: Any, best: bool = True, /) -> int: ...

@@ -135,7 +135,6 @@ class Accelerator:
         self._running: Slot | None = None
         self._sound = True
         self._looks = 0
-        self._deadline = 0.0
         self._circuit = Circuit(model, device, bitfile, features, clock_mhz)
         self._dma = self._circuit.dma
         try:
@@ -203,8 +202,9 @@ class Accelerator:
             As :meth:`check_loaded`.
         """
         self.check_loaded()
-        slot = next(each for each in self.slots if each is not self._running)
-        slot.fill(images, margin, checksum=self.verify == "all")
+        first, second = self.slots
+        slot = second if first is self._running else first
+        slot.fill(images, margin, self.verify == "all")
         return slot
 
     def start(self, slot: Slot) -> None:
@@ -225,15 +225,14 @@ class Accelerator:
             self.recover()
         self._running = slot
         try:
-            self._dma.receive.transfer(slot.results)
+            self._dma.receive.transfer(slot.received_into)
             self._circuit.start_kernel(slot.count, slot.margin if self.features else None)
-            self._dma.send.transfer(slot.images)
+            self._dma.send.transfer(slot.sent)
         except BaseException:
             self._recover_under_way()
             raise
         self._looks = 0
         slot.started = time.perf_counter()
-        self._deadline = slot.started + self.deadline_seconds + self.fabric_seconds(slot.count)
 
     def advance(self, slot: Slot, following: Slot | None = None) -> bool:
         """See whether a started slot is complete; if it is, start the filled one that follows it.
@@ -324,13 +323,17 @@ class Accelerator:
 
     @property
     def patience(self) -> float:
-        """Seconds until the deadline of the batch in the fabric."""
-        return self._deadline - time.perf_counter()
+        """Seconds until the deadline of the batch in the fabric; 0 where there is none."""
+        slot = self._running
+        return slot.started + self._seconds_for(slot) - time.perf_counter() if slot else 0.0
+
+    def _seconds_for(self, slot: Slot) -> float:
+        """How long a batch may take."""
+        return self.deadline_seconds + self.fabric_seconds(slot.count)
 
     def _complete(self, slot: Slot) -> bool:
         """Whether the results are there and the kernel is done; an error where they will not come."""
-        status = self._dma.receive.status()
-        if status.complete and not status.error:
+        if self._dma.receive.completed():
             slot.received = self._dma.receive.transferred()
             if not possible_length(self.spec, slot.count, self.features, slot.received):
                 what = f"{slot.received} bytes came, {slot.count * _spec.RESULT_BYTES} are due"
@@ -344,20 +347,20 @@ class Accelerator:
             if status.error or status.halted:
                 reason = status.error or "the channel halted: another program has reset it"
                 raise self._failure(slot, stage, f"DMA {reason}")
-        if time.perf_counter() > self._deadline:
+        if time.perf_counter() - slot.started > (seconds := self._seconds_for(slot)):
             stage = "the kernel" if self._dma.receive.status().complete else "receiving results"
-            late = f"did not complete within {self._deadline - slot.started:.3g} s"
+            late = f"did not complete within {seconds:.3g} s"
             raise self._failure(slot, stage, late, DeadlineError)
         return False
 
     def _check_input(self, slot: Slot) -> None:
         """See what the kernel says of the images that it got, and of the results that it sent."""
-        if errors := self._circuit.read("error_flags"):
+        if errors := self._circuit.error_flags():
             named = [text for bit, text in _ERROR_FLAGS.items() if errors & bit]
             reported = f"the kernel reports error_flags 0x{errors:x} ({', '.join(named) or 'unknown'})"
             raise self._failure(slot, "sending images", reported)
         if self.verify != "none":
-            slot.results_crc = self._circuit.read("results_crc")
+            slot.results_crc = self._circuit.results_crc()
         if slot.images_crc is not None and (taken := self._circuit.read("images_crc")) != slot.images_crc:
             what = f"the kernel took images of images_crc 0x{taken:08x}, 0x{slot.images_crc:08x} was sent"
             raise self._failure(slot, "sending images", what)

@@ -29,6 +29,12 @@ _IDENTITY_SECONDS = 1.0
 #: A processor's divisors hit a frequency to some parts in a hundred thousand.
 _CLOCK_TOLERANCE = 0.001
 
+#: Words of the registers that a batch needs.
+_CTRL, _ERRORS, _BUILD_ID, _IMAGES, _RESULTS_CRC = (
+    REGISTER_OFFSET[name] >> 2 for name in ("CTRL", "error_flags", "build_id", "num_images", "results_crc")
+)
+_ENDED = _spec.CTRL_DONE | _spec.CTRL_IDLE
+
 _COMPLETION_PIN = f"{_spec.DMA_NAME}/s2mm_introut"
 
 
@@ -69,7 +75,7 @@ class Circuit:
         import pynq
 
         self.clock_mhz = float(clock_mhz)
-        self._model = model
+        self._build_id = model.build_id
         self._device = device
         self._mode = _spec.MODE_FEATURES if features else 0
         self._margin: int | None = None  # as it was written last
@@ -157,7 +163,7 @@ class Circuit:
         DeviceError
             This process is a fork of the one that drives the accelerator, or it has been closed.
         """
-        if not self.held:
+        if not self._lock.held:
             raise DeviceError(
                 "this process does not drive the accelerator: it was forked from the one that does, or the object was "
                 "closed; make another EarlyExitInference, here and after the fork"
@@ -186,7 +192,7 @@ class Circuit:
         while not self.kernel_ended():
             if time.monotonic() > give_up:
                 raise DeadlineError(f"the kernel runs no empty batch within {_IDENTITY_SECONDS:g} s")
-        expected = {"magic": _spec.MAGIC, "version": _spec.INTERFACE_VERSION, "build_id": self._model.build_id}
+        expected = {"magic": _spec.MAGIC, "version": _spec.INTERFACE_VERSION, "build_id": self._build_id}
         found = {name: self.read(name) for name in expected}
         if found != expected:
             wrong = ", ".join(
@@ -204,19 +210,27 @@ class Circuit:
 
         It is gone when somebody else has reset the circuit, and another one when another circuit has run.
         """
-        return bool(self.read("build_id") == self._model.build_id)
+        return int(self._words[_BUILD_ID]) == self._build_id
 
     def kernel_ended(self) -> bool:
         """Whether the kernel's last run is over."""
-        return bool(self.read("CTRL") & (_spec.CTRL_DONE | _spec.CTRL_IDLE))
+        return bool(int(self._words[_CTRL]) & _ENDED)
+
+    def error_flags(self) -> int:
+        """What the kernel says of the images of its last run; 0 where it got as many as were announced."""
+        return int(self._words[_ERRORS])
+
+    def results_crc(self) -> int:
+        """Checksum of the results of the kernel's last run, as it sent them."""
+        return int(self._words[_RESULTS_CRC])
 
     def start_kernel(self, images: int, margin: int | None = None) -> None:
         """Start a run of the kernel, with another ``feature_margin`` if one is given and it is another one."""
         if margin is not None and margin != self._margin:
             self.write("feature_margin", margin)
             self._margin = margin
-        self.write("num_images", images)
-        self.write("CTRL", _spec.CTRL_START)
+        self._words[_IMAGES] = images
+        self._words[_CTRL] = _spec.CTRL_START
 
     def reset(self) -> None:
         """Bring DMA and kernel to where a run can start, and see whose they are.

@@ -37,6 +37,13 @@ ERROR_MASK = sum(ERRORS)
 RESET_SECONDS = 1.0
 
 
+class Region(NamedTuple):
+    """Memory as the DMA sees it. To ask a pynq buffer for its address takes longer than to start a transfer."""
+
+    physical_address: int
+    nbytes: int
+
+
 class Status(NamedTuple):
     """One reading of a channel's status register."""
 
@@ -77,30 +84,26 @@ class Channel:
 
     def __init__(self, mmio: Any, base: int, wide_address: bool, interrupt: bool = False) -> None:
         self._words = mmio.array
-        self._base = base
+        self._control, self._status, self._address, self._address_high, self._length = (
+            (base + offset) >> 2 for offset in (CONTROL, STATUS, ADDRESS, ADDRESS_HIGH, LENGTH)
+        )
         self._wide_address = wide_address
-        self._control = CONTROL_RUN | (IRQS if interrupt else 0)
-
-    def _read(self, offset: int) -> int:
-        return int(self._words[(self._base + offset) >> 2])
-
-    def _write(self, offset: int, value: int) -> None:
-        self._words[(self._base + offset) >> 2] = value
+        self._running = CONTROL_RUN | (IRQS if interrupt else 0)
 
     def run(self) -> None:
         """Leave the halted state; a transfer starts when its length is written."""
-        self._write(CONTROL, self._control)
+        self._words[self._control] = self._running
 
     def reset(self) -> None:
         """Begin a soft reset, which is one for both channels."""
-        self._write(CONTROL, CONTROL_RESET)
+        self._words[self._control] = CONTROL_RESET
 
     def resetting(self) -> bool:
         """Whether the soft reset is under way."""
-        return bool(self._read(CONTROL) & CONTROL_RESET)
+        return bool(int(self._words[self._control]) & CONTROL_RESET)
 
     def transfer(self, buffer: Any) -> None:
-        """Start the transfer of a whole pynq buffer. The caller has flushed it, where it is sent.
+        """Start the transfer of a whole buffer, pynq's or a :class:`Region`. It has been flushed, where it is sent.
 
         Raises
         ------
@@ -113,22 +116,26 @@ class Channel:
                 f"the buffer is at 0x{address:x}, beyond the 32-bit addresses of this DMA; "
                 "build the overlay with a wider c_addr_width"
             )
-        self._write(ADDRESS, address & 0xFFFFFFFF)
+        self._words[self._address] = address & 0xFFFFFFFF
         if self._wide_address:
-            self._write(ADDRESS_HIGH, address >> 32)
-        self._write(LENGTH, nbytes)
+            self._words[self._address_high] = address >> 32
+        self._words[self._length] = nbytes
 
     def status(self) -> Status:
         """Read the status register, once."""
-        return Status(self._read(STATUS))
+        return Status(int(self._words[self._status]))
+
+    def completed(self) -> bool:
+        """Whether the last transfer has completed, and without an error: one look at the status register."""
+        return int(self._words[self._status]) & (STATUS_IDLE | ERROR_MASK) == STATUS_IDLE
 
     def transferred(self) -> int:
         """Bytes of the last completed transfer."""
-        return self._read(LENGTH)
+        return int(self._words[self._length])
 
     def acknowledge(self) -> None:
         """Lower the interrupt; what happens from then on raises it again."""
-        self._write(STATUS, IRQS)
+        self._words[self._status] = IRQS
 
 
 class AxiDma:

@@ -28,6 +28,7 @@ class LoadState:
         self._overlay = overlay
         self._device = device
         self._file = state_file(device)
+        self._path = str(self._file)  # os.stat asks a Path for its text each time
         self._signature = self._sign()
         self._content = self._read()
 
@@ -53,7 +54,7 @@ class LoadState:
         if self._file is None:
             return None
         try:
-            found = os.stat(self._file)  # noqa: PTH116 - pathlib's takes three times as long
+            found = os.stat(self._path)  # noqa: PTH116 - pathlib's takes three times as long
         except FileNotFoundError:
             return None
         return found.st_mtime_ns, found.st_size, found.st_ino

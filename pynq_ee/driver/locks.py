@@ -35,6 +35,11 @@ class DmaLock:
     address
         Physical address of the DMA's registers.
 
+    Attributes
+    ----------
+    held : bool
+        Whether this process may drive the DMA: not after :meth:`release`, and not in a fork of the holder.
+
     Raises
     ------
     DeviceError
@@ -45,8 +50,9 @@ class DmaLock:
         directory = getattr(device, "state_directory", None) or _shared_directory()
         tag = re.sub(r"\W+", "-", str(getattr(device, "tag", "device")))
         self.path = Path(directory) / f"pynq_ee-{tag}-{address:x}.lock"
-        self._file: int | None = None
+        self.held = False
         self._file = _open(self.path)
+        self.held = True
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -63,16 +69,11 @@ class DmaLock:
     def __del__(self) -> None:
         self.release()
 
-    @property
-    def held(self) -> bool:
-        """Whether this process may drive the DMA: not after :meth:`release`, and not in a fork of the holder."""
-        return self._file is not None
-
     def release(self) -> None:
         """Let others have it. May be called twice."""
-        if self._file is not None:
+        if self.held:
+            self.held = False
             os.close(self._file)
-            self._file = None
 
 
 def _shared_directory() -> Path:

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "crc32.h"
+
 namespace {
 
 class Buffer {
@@ -31,43 +33,80 @@ class Buffer {
   Py_buffer view_ = {};
 };
 
-// split(stream, count, record_bytes, flag_byte, flag, block_bytes, records, places) -> (found, end)
+const pynq_ee::Crc32 kBest = pynq_ee::best_crc32();
+
+bool read_crc(PyObject* object, bool* compare, uint32_t* value) {
+  *compare = object != Py_None;
+  if (!*compare) return true;
+  const unsigned long given = PyLong_AsUnsignedLong(object);
+  if (PyErr_Occurred()) return false;
+  *value = static_cast<uint32_t>(given);
+  return true;
+}
+
+uint16_t little_endian(const uint8_t* bytes) { return static_cast<uint16_t>(bytes[0] | bytes[1] << 8); }
+
+// parse(stream, crc or None, flag, block_bytes, logits, places) -> whether the stream is that of a whole batch
 //
-// Copies the records of images that are whole, and writes where in the stream the features of each begin that has `flag`
-// in the byte `flag_byte` of its record, -1 for the others. Ends with `count` images, or where the stream ends before.
-PyObject* split(PyObject*, PyObject* arguments) {
-  PyObject *stream_object, *records_object, *places_object;
-  Py_ssize_t count, record_bytes, flag_byte, flag, block_bytes;
-  if (!PyArg_ParseTuple(arguments, "OnnnnnOO", &stream_object, &count, &record_bytes, &flag_byte, &flag, &block_bytes,
-                        &records_object, &places_object))
+// Each record is a row of logits, the image's number and its flags, 16 bit each; behind it follows a block of features
+// if the flag is set. Writes the logits, and where in the stream the features of each image begin, -1 for those without.
+// False at the first thing that is wrong: the checksum, a number, another flag, a length. Nothing of the output counts
+// then.
+PyObject* parse(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  if (count != 6) return PyErr_Format(PyExc_TypeError, "6 arguments are expected, %zd were given", count);
+  bool compare = false;
+  uint32_t crc = 0;
+  if (!read_crc(arguments[1], &compare, &crc)) return nullptr;
+  const Py_ssize_t flag = PyLong_AsSsize_t(arguments[2]), block = PyLong_AsSsize_t(arguments[3]);
+  if (PyErr_Occurred()) return nullptr;
+  Buffer stream, logits, places;
+  if (!stream.open(arguments[0], PyBUF_C_CONTIGUOUS) ||
+      !logits.open(arguments[4], PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE) ||
+      !places.open(arguments[5], PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE))
     return nullptr;
-  Buffer stream, records, places;
-  if (!stream.open(stream_object, PyBUF_C_CONTIGUOUS) ||
-      !records.open(records_object, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE) ||
-      !places.open(places_object, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE))
-    return nullptr;
-  if (count < 0 || record_bytes < 1 || flag_byte < 0 || flag_byte >= record_bytes || block_bytes < 0 ||
-      records.size() / record_bytes < count || places.item() != static_cast<Py_ssize_t>(sizeof(Py_ssize_t)) ||
-      places.size() / places.item() < count) {
-    PyErr_SetString(PyExc_ValueError, "records and places must have room for every image, places be intp");
+  const Py_ssize_t images = places.size() / static_cast<Py_ssize_t>(sizeof(Py_ssize_t));
+  if (block < 0 || places.item() != static_cast<Py_ssize_t>(sizeof(Py_ssize_t)) || images < 1 || images > 1 << 16 ||
+      logits.size() % images != 0) {
+    PyErr_SetString(PyExc_ValueError, "logits have a row, and places, intp, an item for each image");
     return nullptr;
   }
+  const Py_ssize_t row = logits.size() / images, record = row + 4;
   const uint8_t* bytes = stream.as<uint8_t>();
-  Py_ssize_t found = 0, position = 0;
-  for (; found < count && stream.size() - position >= record_bytes; ++found) {
-    const bool follow = (bytes[position + flag_byte] & flag) != 0;
-    const Py_ssize_t features = position + record_bytes;
-    if (follow && stream.size() - features < block_bytes) break;
-    std::memcpy(records.as<uint8_t>() + found * record_bytes, bytes + position, record_bytes);
-    places.as<Py_ssize_t>()[found] = follow ? features : -1;
-    position = follow ? features + block_bytes : features;
+  if (compare && pynq_ee::crc32(kBest, bytes, stream.size()) != crc) Py_RETURN_FALSE;
+  Py_ssize_t position = 0;
+  for (Py_ssize_t image = 0; image < images; ++image) {
+    if (stream.size() - position < record) Py_RETURN_FALSE;
+    const uint8_t* tail = bytes + position + row;
+    const uint16_t flags = little_endian(tail + 2);
+    if (little_endian(tail) != image || (flags != 0 && flags != flag)) Py_RETURN_FALSE;
+    std::memcpy(logits.as<uint8_t>() + image * row, bytes + position, row);
+    position += record;
+    places.as<Py_ssize_t>()[image] = flags ? position : -1;
+    if (!flags) continue;
+    if (stream.size() - position < block) Py_RETURN_FALSE;
+    position += block;
   }
-  return Py_BuildValue("nn", found, position);
+  return PyBool_FromLong(position == stream.size());
+}
+
+// crc32(bytes, best=True) -> number
+PyObject* checksum(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  if (count < 1 || count > 2) return PyErr_Format(PyExc_TypeError, "1 or 2 arguments are expected");
+  const int best = count == 1 ? 1 : PyObject_IsTrue(arguments[1]);
+  Buffer bytes;
+  if (best < 0 || !bytes.open(arguments[0], PyBUF_C_CONTIGUOUS)) return nullptr;
+  return PyLong_FromUnsignedLong(
+      pynq_ee::crc32(best ? kBest : pynq_ee::crc32_plain, bytes.as<uint8_t>(), bytes.size()));
+}
+
+template <typename Function>
+PyCFunction method(Function function) {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(function));
 }
 
 PyMethodDef kMethods[] = {
-    {"split", split, METH_VARARGS,
-     "split(stream, count, record_bytes, flag_byte, flag, block_bytes, records, places) -> (found, end)"},
+    {"parse", method(parse), METH_FASTCALL, "parse(stream, crc, flag, block_bytes, logits, places) -> bool"},
+    {"crc32", method(checksum), METH_FASTCALL, "crc32(bytes, best=True) -> int"},
     {nullptr, nullptr, 0, nullptr},
 };
 

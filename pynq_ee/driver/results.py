@@ -1,11 +1,14 @@
 """The result stream of a batch, taken apart: for each image its record, and its features where they follow it.
 
-The stream is refused unless its length, the flags and the sequence numbers fit each other. It is walked through in one
-pass by compiled code, where that was built at installation, else in steps from one image with features to the next.
+The stream is refused unless its checksum is the one that the kernel sent, and its length, the flags and the sequence
+numbers fit each other. Compiled code, where that was built at installation, sees to all of it in one call. NumPy goes
+in steps from one image with features to the next; it also says what is wrong where the compiled code found that
+something is.
 """
 
 from __future__ import annotations
 
+import zlib
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +36,9 @@ _TAILS = np.arange(_spec.SEQUENCE_MODULUS, dtype=np.uint32)
 _FLAG_BYTE, _FOLLOWED = RESULT_BYTES - 2, np.uint32(RESULT_FEATURES << 16)
 
 _NONE = -1
+
+#: CRC-32 of a contiguous array or of bytes.
+crc32 = zlib.crc32 if _native is None else _native.crc32
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -86,26 +92,42 @@ def possible_length(spec: Spec, count: int, features: bool, nbytes: int) -> bool
     return rest == 0 and 0 <= blocks <= (count if features else 0)
 
 
-def parse(stream: Bytes, count: int, spec: Spec) -> Results:
+def parse(stream: Bytes, count: int, spec: Spec, crc: int | None = None) -> Results:
     """Take the stream of a batch apart.
 
     Parameters
     ----------
     stream
-        uint8 array (bytes,).
+        uint8 array (bytes,), contiguous.
     count
         Images of the batch, 1 to 65536.
     spec
         The fabric's numbers.
+    crc
+        Checksum of the stream as the kernel sent it. None: it is not compared.
 
     Raises
     ------
     TransferError
-        Records that are not those of a whole batch of so many images, or a stream that is shorter or longer than its
-        flags say.
+        A stream of another checksum, records that are not those of a whole batch of so many images, or a stream that
+        is shorter or longer than its flags say.
     """
-    split = _split if _native is None else _split_natively
-    records, places, ends_at = split(stream, count, spec.feature_block_bytes)
+    if _native is not None:
+        logits, places = np.empty((count, _spec.CLASSES), np.int16), np.empty(count, np.intp)
+        if _native.parse(stream, crc, RESULT_FEATURES, spec.feature_block_bytes, logits, places):
+            return Results(logits, stream, places)
+    return _parse_in_steps(stream, count, spec, crc)
+
+
+def _parse_in_steps(stream: Bytes, count: int, spec: Spec, crc: int | None) -> Results:
+    if crc is not None and (read := zlib.crc32(stream.data)) != crc:
+        raise TransferError(
+            f"checking results: what was read has the checksum 0x{read:08x}, what the kernel sent has results_crc "
+            f"0x{crc:08x} ({count} images, {len(stream)} bytes): a bit was flipped, or the cache not invalidated",
+            stage="checking results",
+            bytes_moved=len(stream),
+        )
+    records, places, ends_at = _split(stream, count, spec.feature_block_bytes)
     found = len(places)
     tails = _TAILS[:found] + (places != _NONE) * _FOLLOWED
     wrong = records.view(np.uint32)[:, -1] != tails
@@ -131,13 +153,6 @@ def _refusal(what: str, count: int, done: int, nbytes: int) -> TransferError:
     return TransferError(
         f"checking results: {what} ({count} images)", stage="checking results", images_done=done, bytes_moved=nbytes
     )
-
-
-def _split_natively(stream: Bytes, count: int, block: int) -> tuple[Bytes, npt.NDArray[np.intp], int]:
-    """As :func:`_split`, in one pass."""
-    records, places = np.empty((count, RESULT_BYTES), np.uint8), np.empty(count, np.intp)
-    found, end = _native.split(stream, count, RESULT_BYTES, _FLAG_BYTE, RESULT_FEATURES, block, records, places)
-    return records[:found], places[:found], end
 
 
 def _split(stream: Bytes, count: int, block: int) -> tuple[Bytes, npt.NDArray[np.intp], int]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pynq_ee.driver import results
+from pynq_ee.driver.dma import Region
 from pynq_ee.driver.results import Results
 from pynq_ee.errors import DeviceError, InputError, TransferError, whole_number
 from pynq_ee.network import spec as _spec
@@ -41,6 +41,10 @@ class Slot:
         Images of the batch.
     images, results
         pynq buffers of the batch, (count, 784), and (bytes,), as many as there may be at most.
+    pixels : uint8 array (count, 28, 28)
+        The images as the host sees them, a view into their buffer.
+    sent, received_into : Region
+        The two buffers as the DMA sees them.
     margin : int
         Register ``feature_margin`` of the batch.
     images_crc, results_crc : int or None
@@ -74,9 +78,25 @@ class Slot:
         self._results: Any = device.allocate((capacity * self._image_bytes,), np.uint8, cacheable=True)
         self.images: Any = None
         self.results: Any = None
-        self._image_rows: Any = None
+        self.pixels: Any = None
         self._result_bytes: Any = None
-        self._results_address = 0
+        self._addresses = (0, 0)  # of images and results, virtual
+        self.sent = self.received_into = Region(0, 0)
+
+    def resize(self, count: int) -> None:
+        """Take the buffers for ``count`` images, 1 to capacity."""
+        if not 1 <= count <= self.capacity:
+            raise InputError(f"{count} images for a slot that holds 1 to {self.capacity}")
+        if count == self.count:  # a view of a pynq buffer looks up its addresses, which takes its time
+            return
+        self.images, self.results = self._images[:count], self._results[: count * self._image_bytes]
+        self.pixels = np.asarray(self.images).reshape(count, _spec.IMAGE_SIDE, _spec.IMAGE_SIDE)
+        self._result_bytes = np.asarray(self.results)
+        self._addresses = (self.pixels.ctypes.data, self._result_bytes.ctypes.data)
+        self.sent, self.received_into = (
+            Region(int(buffer.physical_address), int(buffer.nbytes)) for buffer in (self.images, self.results)
+        )
+        self.count = count
 
     def fill(self, images: npt.NDArray[np.uint8], margin: int = _spec.FEATURES_ALWAYS, checksum: bool = False) -> None:
         """Copy images (n, 28, 28), uint8, 1 to capacity of them, into the slot, so that the DMA sees them.
@@ -90,19 +110,21 @@ class Slot:
         checksum
             Compute the images' checksum.
         """
-        if not 1 <= len(images) <= self.capacity:
-            raise InputError(f"{len(images)} images for a slot that holds 1 to {self.capacity}")
-        if len(images) != self.count:  # a view of a pynq buffer looks up its physical address, which takes its time
-            self.count = len(images)
-            self.images, self.results = self._images[: self.count], self._results[: self.count * self._image_bytes]
-            self._image_rows, self._result_bytes = np.asarray(self.images), np.asarray(self.results)
-            self._results_address = self._result_bytes.ctypes.data
+        self.resize(len(images))
+        self.pixels[:] = images
+        self.ready(margin, checksum)
+
+    def ready(self, margin: int, checksum: bool) -> None:
+        """Let the DMA see the images that are in the buffer."""
         self.failures = 0
         self.margin = margin
         self.results_crc = None
-        self.images_crc = zlib.crc32(np.ascontiguousarray(images).data) if checksum else None
-        self._image_rows[:] = images.reshape(self.count, _spec.IMAGE_PIXELS)
-        self.images.flush()
+        self.images_crc = results.crc32(self.pixels) if checksum else None
+        buffer = self.images
+        if self._remote:
+            buffer.flush()
+        elif not buffer.coherent:
+            buffer.device.flush(buffer.bo, buffer.offset, self._addresses[0], self.sent.nbytes)
 
     def read(self) -> Results:
         """The results of the batch, after a check of its checksum, where there is one, and of each record.
@@ -110,23 +132,13 @@ class Slot:
         Raises
         ------
         TransferError
-            Records that are not those of this batch.
+            A stream that is not that of this batch.
         """
         self._invalidate(self.received)
-        stream = self._result_bytes[: self.received]
-        if self.results_crc is not None and (found := zlib.crc32(stream.data)) != self.results_crc:
-            del stream  # a traceback that is kept must not keep the buffer
-            raise TransferError(
-                f"checking results: what was read has the checksum 0x{found:08x}, what the kernel sent has "
-                f"results_crc 0x{self.results_crc:08x} ({self.count} images, {self.received} bytes): a bit was "
-                "flipped, or the cache not invalidated",
-                stage="checking results",
-                bytes_moved=self.received,
-            )
         try:
-            return results.parse(stream, self.count, self._spec)
-        except TransferError as error:
-            raise error.with_traceback(None) from None  # as above
+            return results.parse(self._result_bytes[: self.received], self.count, self._spec, self.results_crc)
+        except TransferError as error:  # a traceback that is kept must not keep the buffer
+            raise error.with_traceback(None) from None
 
     def _invalidate(self, nbytes: int) -> None:
         """Let the host see the first ``nbytes`` of the results, which are all that the DMA wrote."""
@@ -134,11 +146,12 @@ class Slot:
         if self._remote:  # fetches all that a buffer holds, for which a view of some of it has no room
             self._results.invalidate()
         elif not buffer.coherent:
-            buffer.device.invalidate(buffer.bo, buffer.offset, self._results_address, nbytes)
+            buffer.device.invalidate(buffer.bo, buffer.offset, self._addresses[1], nbytes)
 
     def release(self) -> None:
         """Drop the buffers; pynq frees them with their last reference."""
-        self._images = self._results = self.images = self.results = self._image_rows = self._result_bytes = None
+        self._images = self._results = self.images = self.results = self.pixels = self._result_bytes = None
+        self.count = 0
 
 
 def allocate(spec: Spec, device: Any, features: bool, largest: int, images: int | None) -> list[Slot]:

@@ -162,8 +162,8 @@ class Spec:
         """Bits of one beat, of both streams."""
         return self.beat_bytes * 8
 
-    @property
-    def image_beats(self) -> int:
+    @cached_property
+    def image_beats(self) -> int:  # asked for with every batch
         """Beats of one image: 196 of 32 bit or 98 of 64 bit."""
         return IMAGE_PIXELS // self.pixels_per_beat
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,6 +22,7 @@ def walked(way, monkeypatch):
     """Let the stream be walked through in one way or the other."""
     if way == "NumPy":
         monkeypatch.setattr(results, "_native", None)
+        monkeypatch.setattr(results, "crc32", zlib.crc32)
     elif results._native is None:
         pytest.skip("no compiler at installation")
 
@@ -98,16 +101,65 @@ def test_features_that_were_not_sent_are_not_given():
     assert found.features(np.array([], np.intp), numbers).shape == (0, numbers.feature_bytes)
 
 
-def test_both_ways_split_alike_also_what_no_circuit_sends(way):
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(numbers=SPECS, follow=FOLLOW, bit=st.integers(0, 7), data=st.data())
+def test_any_flipped_bit_is_refused_by_the_checksum(numbers, follow, bit, data):
+    stream, logits, _ = stream_of(numbers, follow)
+    crc = zlib.crc32(stream)
+    np.testing.assert_array_equal(results.parse(stream, len(follow), numbers, crc).logits, logits)
+    stream[data.draw(st.integers(0, len(stream) - 1), "byte")] ^= 1 << bit
+    with pytest.raises(TransferError, match=f"what the kernel sent has results_crc 0x{crc:08x}"):
+        results.parse(stream, len(follow), numbers, crc)
+
+
+def test_both_ways_take_and_refuse_alike_also_what_no_circuit_sends(way):
     if results._native is None:
         pytest.skip("one way is here")
-    random = np.random.default_rng(7)
+    numbers, random = Spec(), np.random.default_rng(7)
+    outcomes = []
     for _ in range(500):
-        stream = random.integers(0, 256, random.integers(1, 3000)).astype(np.uint8)
-        count = int(random.integers(1, 40))
-        found = [split(stream, count, 592) for split in (results._split, results._split_natively)]
-        uniform = len(stream) in (24 * count, 616 * count)  # of which NumPy believes that all are alike
-        assert uniform or all(np.array_equal(one, other) for one, other in zip(*found))
+        follow = (random.random(random.integers(1, 40)) < 0.3).tolist()
+        stream, _, _ = stream_of(numbers, follow)
+        for _ in range(random.integers(0, 3)):
+            stream[random.choice([random.integers(len(stream)), 22, 20])] ^= 1 << random.integers(0, 8)
+        stream = stream[: len(stream) - 8 * (random.random() < 0.2) * random.integers(0, 3)]
+        logits, places = np.empty((len(follow), spec.CLASSES), np.int16), np.empty(len(follow), np.intp)
+        block = numbers.feature_block_bytes
+        taken = results._native.parse(stream, None, spec.RESULT_FEATURES, block, logits, places)
+        try:
+            expected = results._parse_in_steps(stream, len(follow), numbers, None)
+        except TransferError:
+            assert not taken
+        else:
+            assert taken
+            np.testing.assert_array_equal(logits, expected.logits)
+            np.testing.assert_array_equal(places, expected.places)
+        outcomes.append(taken)
+    assert any(outcomes) and not all(outcomes)
+
+
+def test_arrays_that_do_not_fit_are_refused(way):
+    if results._native is None:
+        pytest.skip("nothing compiled is here")
+    stream, _, _ = stream_of(Spec(), [False, True])
+    logits, places = np.empty((2, spec.CLASSES), np.int16), np.empty(2, np.intp)
+    for wrong in ((stream, None, 4, 592, logits, places.astype(np.int16)), (stream, None, 4, -8, logits, places)):
+        with pytest.raises(ValueError, match="for each image"):
+            results._native.parse(*wrong)
+    for wrong in ((stream[::2], None, 4, 592, logits, places), (stream, None, 4, 592, logits.tobytes(), places)):
+        with pytest.raises((ValueError, BufferError, TypeError)):
+            results._native.parse(*wrong)
+    with pytest.raises(TypeError, match="6 arguments"):
+        results._native.parse(stream)
+
+
+@given(st.binary(max_size=700), st.integers(0, 15))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_way_to_the_checksum_is_zlibs(way, data, skipped):
+    data = memoryview(data)[skipped:]
+    assert results.crc32(data) == zlib.crc32(data)
+    if results._native is not None:
+        assert results._native.crc32(data, False) == zlib.crc32(data)
 
 
 def test_what_is_kept_is_no_view():
