@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
+import re
 import warnings
 from collections.abc import Iterator
 from functools import partial
@@ -274,7 +274,7 @@ def test_a_waveform_has_the_signals_of_the_overlay(tmp_path: Path) -> None:
     path = tmp_path / "wave.vcd"
     line = ["demo", "--device", "sim-rtl", "--images", "10", "--no-picture", "--vcd", str(path)]
     assert cli.main(line) == 0
-    with path.open() as file:
-        head = "".join(itertools.islice(file, 3000))
-    assert "s_axi_gp0_awvalid" in head and "m_axi_hp0_rdata" in head and "$enddefinitions" in head
-    assert path.stat().st_size > 100_000
+    head, end, changes = path.read_text().partition("$enddefinitions")
+    assert end and "s_axi_gp0_awvalid" in head and "m_axi_hp0_rdata" in head
+    code = re.search(r"\$var wire +1 (\S+) s_axi_gp0_awvalid \$end", head)
+    assert code and {f"0{code[1]}", f"1{code[1]}"} <= set(changes.split("\n")), "the registers were written"
