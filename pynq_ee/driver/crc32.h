@@ -1,6 +1,7 @@
 // CRC-32 as zlib, Ethernet and the circuit compute it (polynomial 0x04C11DB7, bits reflected, ones before and behind).
 //
-// zlib's own takes two to three cycles a byte where it is built without a processor's instructions, as Debian's is.
+// Of 784,000 bytes on an x86 server, folding takes 53 us, Debian's zlib 182 and the tables 296 (measured). With tables
+// it is still here, in the pass that reads the results anyway: those are some 80 bytes an image.
 
 #pragma once
 
