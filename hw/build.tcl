@@ -1,4 +1,5 @@
-# Build the overlay: C++ -> IP (HLS) -> block design -> bitstream -> overlay/.
+# Build the overlay: C++ -> IP (HLS) -> block design -> bitstream -> overlay/. With --kernel rtl the IP is packaged of
+# SystemVerilog, by Vivado alone.
 #
 #     vivado -mode batch -source hw/build.tcl -tclargs --board pynq-z2
 #
@@ -21,7 +22,7 @@ namespace eval build {
 }
 
 foreach build::part {
-    failure options spec tools hls_reports processing_system block_design check_timing implement manifest
+    failure options spec tools area hls_reports rtl_kernel processing_system block_design check_timing implement manifest
 } {
     source [file join $build::folder vivado $build::part.tcl]
 }
@@ -50,11 +51,11 @@ proc build::warn_of_version {tool found} {
 }
 
 # The number to turn when the circuit does not fit.
-proc build::area_hint {} {
+proc build::area_hint {kernel} {
     set channels [expr {[spec::get pixels_per_beat] > 4
         ? "`pynq-ee export MODEL --pixels-per-beat 4 --generated hw/generated` takes about half"
         : "fewer channels or narrower weights (`pynq-ee train --help`) take less"}]
-    return "$channels, and a slower --clock fewer flip-flops"
+    return [expr {$kernel eq "hls" ? "$channels, and a slower --clock fewer flip-flops" : $channels}]
 }
 
 # C++ to a packaged IP, judged by its reports. Returns the folder of the IP, the version of the tool, and the loops that
@@ -90,8 +91,26 @@ proc build::run_hls {work board clock settings} {
     set depths [spec::get pipeline_depths]
     set missed [hls_reports::check_rate $solution $depths $sources [dict get $settings allow-rate]]
     hls_reports::check_depths $solution $depths
-    hls_reports::check_area $solution $kernel [area_hint] [dict get $settings allow-area]
+    hls_reports::check_area $solution $kernel [area_hint hls] [dict get $settings allow-area]
     return [list [file join $solution impl ip] $found $missed]
+}
+
+# SystemVerilog to a packaged IP, judged by what Vivado makes of it alone. Returns the folder of the IP.
+proc build::run_rtl {work board settings} {
+    variable folder
+    set part [dict get [spec::board $board] part]
+    set rtl [fresh_folder $work rtl]
+    puts "RTL: [spec::get kernel_name] for $part; project: $rtl"
+    create_project [rtl_kernel::top] [file join $rtl project] -part $part -force
+    add_files -norecurse [concat [rtl_kernel::files $folder] [list [rtl_kernel::write_wrapper $folder $rtl]]]
+    set_property top [rtl_kernel::top] [current_fileset]
+    update_compile_order -fileset sources_1
+    set counts [rtl_kernel::synthesize $part [file join $rtl utilization.rpt]]
+    area::check "Vivado counts" $counts [area_hint rtl] [dict get $settings allow-area]
+    set ip [file join $rtl ip]
+    rtl_kernel::package $ip
+    close_project
+    return $ip
 }
 
 # Name of the block design. It is a module's name too, and the kernel's top module has the overlay's.
@@ -100,12 +119,12 @@ proc build::design_name {} {
 }
 
 # The block design in a fresh project. Returns the clock in MHz that the processor makes of the one asked for.
-proc build::run_design {work board clock ip_folder} {
+proc build::run_design {work board clock ip_folder kernel} {
     set part [dict get [spec::board $board] part]
     create_project [design_name] [fresh_folder $work vivado] -part $part -force
     set_property ip_repo_paths [list $ip_folder] [current_project]
     update_ip_catalog
-    return [block_design::create [design_name] $board $clock]
+    return [block_design::create [design_name] $board $clock $kernel]
 }
 
 # Write what tells more of a published overlay. It is complete without it.
@@ -137,21 +156,40 @@ proc build::main {arguments} {
     set work [file join $folder build $board]
 
     # Whatever can fail at once, fails before the long work starts.
-    tools::hls_command
+    set kernel [dict get $settings kernel]
+    if {$kernel eq "hls"} {
+        tools::hls_command
+    }
     if {$stage ne "hls"} {
         tools::require_vivado
         warn_of_version Vivado [version -short]
     }
     set model [options::default $settings model [spec::get network]]
-    set checked [spec::check_generated $repository $model [dict get $settings trust-generated]]
+    set rtl ""
+    if {$kernel eq "rtl"} {
+        rtl_kernel::require_generated $folder $model
+        set rtl [rtl_kernel::generated_file $folder]
+    }
+    set checked [spec::check_generated $repository $model [dict get $settings trust-generated] $rtl]
     file mkdir $work
 
-    lassign [failure::in_stage "HLS" $work {build::run_hls $work $board $clock $settings}] ip_folder hls_version missed
-    if {$stage eq "hls"} {
+    if {$kernel eq "hls"} {
+        lassign [failure::in_stage "HLS" $work {build::run_hls $work $board $clock $settings}] \
+            ip_folder hls_version missed
+        set kernel_digests {}
+    } else {
+        set ip_folder [failure::in_stage "packaging the RTL" $work {build::run_rtl $work $board $settings}]
+        set hls_version ""
+        set missed {}
+        set kernel_digests [rtl_kernel::digests $folder]
+    }
+    if {$stage eq $kernel} {
         puts "IP: $ip_folder"
         return
     }
-    set actual_clock [failure::in_stage "block design" $work {build::run_design $work $board $clock $ip_folder}]
+    set actual_clock [failure::in_stage "block design" $work {
+        build::run_design $work $board $clock $ip_folder $kernel
+    }]
     if {$stage eq "design"} {
         puts "block design: [file join $work vivado]"
         return
@@ -161,7 +199,7 @@ proc build::main {arguments} {
     set published [failure::in_stage "implementation" $work {
         set slacks [implement::run [design_name] $staged [dict get $settings jobs]]
         set facts [dict create board $board clock $actual_clock checked $checked missed $missed \
-            hls_version $hls_version slacks $slacks digests [manifest::digests $staged]]
+            kernel $kernel kernel_digests $kernel_digests hls_version $hls_version slacks $slacks digests [manifest::digests $staged]]
         manifest::write $staged [manifest::content $facts {} $repository]
         manifest::publish $staged $target
     } {file delete -force $staged}]

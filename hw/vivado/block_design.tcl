@@ -147,8 +147,8 @@ proc block_design::actual_clock {family clock} {
     return $actual
 }
 
-# Create, connect, address, validate and save the design. Returns the frequency of its clock in MHz.
-proc block_design::create {name board clock} {
+# Create, connect, address, validate and save the design; `made_of` is hls or rtl, the kernel's. Returns the frequency of its clock in MHz.
+proc block_design::create {name board clock made_of} {
     variable images
     variable results
     variable registers
@@ -162,7 +162,7 @@ proc block_design::create {name board clock} {
     cell [newest [dict get $family vlnv]] processing_system \
         [concat [dict get $family settings] [list [dict get $family clock_setting] $clock]]
     cell [exactly [spec::get dma_vlnv] "pynq's DMA driver knows no other"] $dma [dma_settings $family]
-    cell [exactly [dict get [spec::get kernel_vlnvs] hls] "HLS has packaged another"] $kernel
+    cell [exactly [dict get [spec::get kernel_vlnvs] $made_of] "that is the kernel of --kernel $made_of"] $kernel
     cell [newest xilinx.com:ip:smartconnect] control_interconnect {CONFIG.NUM_SI 1 CONFIG.NUM_MI 3}
     cell [newest xilinx.com:ip:smartconnect] memory_interconnect {CONFIG.NUM_SI 2 CONFIG.NUM_MI 1}
     cell [newest xilinx.com:ip:proc_sys_reset] reset_control

@@ -1,9 +1,9 @@
 """Whether hw/generated/ is what `pynq-ee export` wrote of a model, told by digests.
 
-    python3 compare_generated.py MODEL FOLDER
+    python3 compare_generated.py MODEL FOLDER [VERILOG]
 
-MODEL is a model file, or the name of a shipped one. Prints the build_id of the model, and the name of each file that is
-not as it was written.
+MODEL is a model file, or the name of a shipped one; VERILOG is what `make -C hw rtl` wrote of it. Prints the build_id
+of the model, and the name of each file that is not as it was written.
 
 It runs where the bitstream is built, which may be a machine with an old system: the standard library of Python 3.6 is
 all that it needs. A model file is a zip archive of NumPy arrays; its header, a text, says the build_id.
@@ -47,7 +47,13 @@ def differing(folder):
     return written["build_id"], changed
 
 
-def main(model, folder):
+def edited(path):
+    """Whether generated Verilog is not as it was written: its second line has the digest of what is behind it."""
+    lines = path.read_bytes().split(b"\n", 2)
+    return len(lines) < 3 or lines[1].split(b" ")[-1].decode("latin-1") != hashlib.sha256(lines[2]).hexdigest()
+
+
+def main(model, folder, verilog=None):
     path = Path(model)
     shipped = REPOSITORY / "pynq_ee" / "models" / (model + ".npz")
     if not path.is_file() and shipped.is_file():
@@ -56,6 +62,8 @@ def main(model, folder):
     found, changed = differing(Path(folder))
     if found != expected:
         changed.append(DIGESTS)
+    if verilog and edited(Path(verilog)):
+        changed.append(Path(verilog).name)
     print("compared:", "0x" + expected, *changed)
 
 

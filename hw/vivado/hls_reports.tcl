@@ -7,9 +7,6 @@ namespace eval hls_reports {
     # Loops by label that run at most once a batch, behind its last image: neither their interval nor their depth
     # changes the rate or fills a FIFO.
     variable behind_the_images {drain}
-
-    # Share of a part's look-up tables above which placing and routing them in time becomes hard.
-    variable crowded 0.8
 }
 
 proc hls_reports::contents {path} {
@@ -210,7 +207,6 @@ proc hls_reports::area {xml} {
 # count of look-up tables is rather too high than too low, so what exceeds the part is an error that `allowed` lifts.
 # `hint` names the number to turn.
 proc hls_reports::check_area {solution kernel hint allowed} {
-    variable crowded
     set report [file join $solution syn report ${kernel}_csynth.xml]
     set xml [contents $report]
     set area [area $xml]
@@ -218,24 +214,7 @@ proc hls_reports::check_area {solution kernel hint allowed} {
         puts stderr "warning: the reports tell no area: whether the circuit fits the part will show in Vivado ($report)"
         return
     }
-    set said {}
-    set over {}
-    dict for {resource counts} $area {
-        lassign $counts used available
-        lappend said "$used of $available $resource"
-        if {$used > $available} {
-            lappend over "$used $resource, the part has $available"
-        } elseif {$resource eq "LUT" && $used > $crowded * $available} {
-            puts stderr "warning: HLS estimates $used of $available LUT: timing will be hard to meet; $hint"
-        }
-    }
-    puts "HLS estimates: [join $said {, }]"
-    if {[llength $over] && !$allowed} {
-        failure::raise "HLS estimates [join $over {; }]: $hint. --allow-area goes on to Vivado all the same"
-    }
-    foreach sentence $over {
-        puts stderr "warning: HLS estimates $sentence (--allow-area)"
-    }
+    area::check "HLS estimates" $area $hint $allowed
     if {[dict exists $area DSP] && [lindex [dict get $area DSP] 0] > 0} {
         puts stderr "warning: HLS makes [lindex [dict get $area DSP] 0] DSPs of products that are bound to look-up tables\
             (bind_op in hw/hls/arithmetic.h): this release does not heed it"

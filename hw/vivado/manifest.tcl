@@ -38,9 +38,14 @@ proc manifest::string_list {texts} {
 }
 
 # `facts` is what the stages found: board, clock, checked (whether hw/generated/ was compared), missed (the loops that miss
-# the rate), hls_version, slacks, digests; `utilization` is empty where it is not known.
+# the rate), kernel (hls or rtl), kernel_digests (those of its RTL), hls_version (empty where
+# none was needed), slacks, digests; `utilization` is empty where it is not known.
 proc manifest::content {facts utilization repository} {
     set board [dict get $facts board]
+    set versions [dict create vivado [string_value [version -short]]]
+    if {[dict get $facts hls_version] ne ""} {
+        dict set versions hls [string_value [dict get $facts hls_version]]
+    }
     set resources {}
     dict for {resource count} $utilization {
         dict set resources $resource [object $count "    "]
@@ -54,9 +59,10 @@ proc manifest::content {facts utilization repository} {
         clock_mhz [dict get $facts clock] \
         pixels_per_beat [spec::get pixels_per_beat] \
         compared_with_weights [expr {[dict get $facts checked] ? "true" : "false"}] \
+        kernel [string_value [dict get $facts kernel]] \
+        kernel_sha256 [object [dict get $facts kernel_digests] "  "] \
         rate_missed [string_list [dict get $facts missed]] \
-        tools [object [dict create vivado [string_value [version -short]] \
-            hls [string_value [dict get $facts hls_version]]] "  "] \
+        tools [object $versions "  "] \
         slack_ns [object [dict get $facts slacks] "  "] \
         utilization [object $resources "  "] \
         sha256 [object [dict get $facts digests] "  "] \

@@ -41,8 +41,9 @@ proc spec::boards_alike {name} {
 }
 
 # Fail when generated/ is not what `pynq-ee export` wrote of the weights, by the digests that it left. Without Python
-# nobody knows, and only an explicit --trust-generated builds then. Returns whether it was compared.
-proc spec::check_generated {repository model trusted} {
+# nobody knows, and only an explicit --trust-generated builds then. `rtl`, unless empty, is a model's Verilog, which must
+# be as it was written too. Returns whether it was compared.
+proc spec::check_generated {repository model trusted rtl} {
     variable file
     if {$trusted} {
         puts stderr "warning: hw/generated/ was not compared with the weights (--trust-generated)"
@@ -50,8 +51,9 @@ proc spec::check_generated {repository model trusted} {
     }
     set python [expr {[info exists ::env(PYTHON)] ? $::env(PYTHON) : "python3"}]
     set script [::file join $repository hw vivado compare_generated.py]
+    set extra [expr {$rtl eq "" ? {} : [list $rtl]}]
     if {[catch {
-        tools::system_output [list $python $script $model [::file dirname $file]]
+        tools::system_output [concat [list $python $script $model [::file dirname $file]] $extra]
     } output] || ![regexp -line {^compared: (\S+) ?(.*)$} $output -> build_id differing]} {
         failure::raise "cannot compare hw/generated/ with the weights: $python says\
             '[lindex [split [string trim $output] \n] end]'; PYTHON=... names another Python (3.6 or later, nothing\
@@ -60,6 +62,9 @@ proc spec::check_generated {repository model trusted} {
     if {$build_id != [get build_id]} {
         failure::raise "hw/generated/ is stale: it has build_id [get build_id], the weights of $model have $build_id;\
             run `pynq-ee export`, or name the weights with --model"
+    }
+    if {$rtl ne "" && [::file tail $rtl] in $differing} {
+        failure::raise "the Verilog of the model is stale: $rtl is not what `make -C hw rtl MODEL=$model` writes; run it"
     }
     if {[llength $differing]} {
         failure::raise "hw/generated/ is stale: [join $differing {, }] is not what `pynq-ee export` writes; run it"

@@ -16,7 +16,7 @@ proc tools::hls_command {} {
 proc tools::require_vivado {} {
     if {[info commands create_project] eq ""} {
         failure::raise "this is not Vivado: run `vivado -mode batch -source hw/build.tcl -tclargs ...`,\
-            or stop before it with --stage hls"
+            or stop before it with --stage hls of --kernel hls"
     }
 }
 

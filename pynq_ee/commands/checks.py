@@ -260,8 +260,8 @@ TOOLS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("g++", ("--version",), "compiles the kernel for the simulated board: apt install g++ make"),
     ("make", ("--version",), "compiles the kernel for the simulated board: apt install g++ make"),
     ("vivado", ("-version",), "builds the bitstream: install Vivado and source its settings64.sh"),
-    ("vitis_hls", ("-version",), "synthesizes the kernel: comes with Vitis (up to 2024.1; later vitis-run)"),
-    ("vitis-run", ("--version",), "synthesizes the kernel: comes with Vitis 2024.2 and later"),
+    ("vitis_hls", ("-version",), "synthesizes the HLS kernel: comes with Vitis (up to 2024.1; later vitis-run)"),
+    ("vitis-run", ("--version",), "synthesizes the HLS kernel: comes with Vitis 2024.2 and later"),
     ("verilator", ("--version",), "simulates the Verilog, make -C hw cosim: apt install verilator"),
     ("yosys", ("-V",), "estimates the area, make -C hw area: apt install yosys"),
 )

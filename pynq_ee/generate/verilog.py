@@ -1,6 +1,6 @@
 """The first exit's arithmetic in plain pipelined Verilog: the part of ``hw/rtl/`` that a model decides.
 
-``hw/rtl/`` is a circuit to *estimate* with, written because no open tool makes a pipelined one of the HLS C++. It
+``hw/rtl/`` is the circuit for which no HLS tool is needed: open tools simulate and count it, Vivado packages it. It
 has the processes of ``hw/hls`` with one addition a clock and a register behind each. What does not depend on the
 weights is written by hand there; this module adds the constants, the sums of products of both convolutions, and the
 classifier's weights and products.
@@ -8,6 +8,7 @@ classifier's weights and products.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 
 import numpy as np
@@ -35,10 +36,13 @@ def generated(model: Model) -> str:
     values.update(_reference_constants(model))
     values.update(_overlay_constants(_spec.DEFAULT_BOARD))
     package = [f"  localparam {name} = {value};" for name, value in values.items()]
+    text = "\n".join(["package spec;", *package, "endpackage", "", *modules, *_classifier_weights(model), ""])
     banner = [
-        f"// written by pynq_ee/generate/verilog.py of the model with build_id 0x{model.build_id:08x}; do not edit"
+        f"// written by pynq_ee/generate/verilog.py of the model with build_id 0x{model.build_id:08x}; do not edit",
+        # hw/vivado/compare_generated.py compares it
+        f"// SHA-256 of what follows: {hashlib.sha256(text.encode()).hexdigest()}",
     ]
-    return "\n".join([*banner, "package spec;", *package, "endpackage", "", *modules, *_classifier_weights(model), ""])
+    return "\n".join([*banner, text])
 
 
 def _reference_constants(model: Model) -> dict[str, int | str]:

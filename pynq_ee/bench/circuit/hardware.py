@@ -133,7 +133,9 @@ def _measured(built: dict[str, Any]) -> str:
             for name, count in built["utilization"].items()
         ]
         slack, release = built["slack_ns"]["setup"], built["tools"]["vivado"]
-        return f"{', '.join(counts)}, slack {slack:g} ns; *measured*, Vivado {release}"
+        # An overlay of before there were two kernels has that of HLS, and says nothing.
+        kernel = f", {built['kernel'].upper()} kernel" if "kernel" in built else ""
+        return f"{', '.join(counts)}, slack {slack:g} ns; *measured*, Vivado {release}{kernel}"
     except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError):  # none, or another program's
         return UNKNOWN
 

@@ -222,6 +222,12 @@ namespace eval catalogue {
         design {BITSTREAM.CONFIG.USERID {1 text}}
         path {SLACK {0 text}}
         ipdef {VLNV {0 text}}
+        core {
+            vendor {1 text} library {1 text} name {1 text} version {1 text} taxonomy {1 text}
+            display_name {1 text} description {1 text}
+        }
+        address_block {range {1 {between 1 0x100000000}}}
+        register {address_offset {1 {between 0 0xffff}} size {1 {8 16 32 64}}}
     }
 }
 

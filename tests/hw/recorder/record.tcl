@@ -5,7 +5,8 @@
 # --design writes the block design as JSON when the script ends well. --set overrides what the recorded Vivado answers:
 # version, setup, hold, pulse_width, status.synth_1, status.impl_1, versions.<ip>, .. With hidden.<ip> 1 the catalogue
 # shows an IP only when asked for all, and with locked.<ip> 1 no cell can be made of it. With wait_raises 1, wait_on_run
-# raises when its run has failed; with bd_tcl 0 write_bd_tcl does.
+# raises when its run has failed; with bd_tcl 0 write_bd_tcl does. kernel.<resource> is what the synthesis of the kernel
+# alone takes.
 #
 # The script runs in an interpreter of its own that has the commands of Tcl 8.5 and those that are recorded. Anything
 # else is an invalid command there, as it is in Vivado.
@@ -21,7 +22,7 @@ while {[string match --* [lindex $argv 0]]} {
         default { puts stderr "record.tcl: unknown option $option"; exit 2 }
     }
 }
-foreach part {catalogue vivado json design} {
+foreach part {catalogue vivado packager json design} {
     source [file join $folder $part.tcl]
 }
 
@@ -37,6 +38,10 @@ recorded eval {
 }
 foreach command $vivado::commands {
     interp alias recorded $command {} vivado::$command
+}
+recorded eval {namespace eval ipx {}}
+foreach command $packager::commands {
+    interp alias recorded ipx::$command {} packager::$command
 }
 interp alias recorded clock {} clock
 interp alias recorded exit {} finish

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from pynq_ee.generate import constants
+from pynq_ee.generate import constants, verilog
 from pynq_ee.network import spec as _spec
 from pynq_ee.network import weights
 from pynq_ee.network.spec import Spec
@@ -85,15 +85,18 @@ class Checkout:
         The fabric's numbers.
     tools
         Names by which the HLS tool is found: ``vitis_hls``, ``vitis-run``, both, or none.
+    rtl
+        Whether the model's Verilog is there, as ``make -C hw rtl`` writes it.
     """
 
     root: Path
     spec: Spec = _spec.DEFAULT
     tools: Sequence[str] = ("vitis_hls",)
+    rtl: bool = False
     model: Model = field(init=False)
 
     def __post_init__(self) -> None:
-        for part in ("build.tcl", "vivado", "hls"):
+        for part in ("build.tcl", "vivado", "hls", "rtl"):
             source = REPOSITORY / "hw" / part
             copy = shutil.copytree if source.is_dir() else shutil.copy
             (self.root / "hw").mkdir(parents=True, exist_ok=True)
@@ -102,6 +105,9 @@ class Checkout:
         self.model = some_model(self.spec)
         weights.save(self.model, self.root / MODEL_FILE)
         constants.generate(self.model, self.root / "hw" / "generated")
+        if self.rtl:
+            self.verilog.parent.mkdir(parents=True)
+            self.verilog.write_text(verilog.generated(self.model))
         programs = self.root / "bin"
         programs.mkdir()
         for name in ("sh", "tclsh", "git", "sha256sum"):
@@ -114,6 +120,10 @@ class Checkout:
     @property
     def overlay(self) -> Path:
         return self.root / "overlay"
+
+    @property
+    def verilog(self) -> Path:
+        return self.root / "hw" / "build" / "rtl-reference" / "first_exit_model.sv"
 
     def edit(self, file: str, old: str, new: str) -> None:
         """Replace the one occurrence of ``old`` in a file of the copy."""

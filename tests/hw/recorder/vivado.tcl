@@ -15,14 +15,15 @@ namespace eval vivado {
     variable design ""
     variable state {}
     variable project_folder ""
+    variable project_open 0
 
     # Commands of Vivado that the flow may use; any other does not exist.
     variable commands {
-        add_files assign_bd_address connect_bd_intf_net connect_bd_net create_bd_cell create_bd_design
+        add_files assign_bd_address close_design close_project connect_bd_intf_net connect_bd_net create_bd_cell create_bd_design
         create_bd_intf_port create_project current_design current_fileset current_project exclude_bd_addr_seg
         generate_target get_bd_addr_segs get_bd_addr_spaces get_bd_cells get_bd_intf_pins get_bd_pins get_files
         get_ipdefs get_property get_runs get_timing_paths launch_runs make_wrapper open_run report_timing_summary
-        report_utilization save_bd_design set_property update_compile_order update_ip_catalog validate_bd_design
+        report_utilization save_bd_design set_property synth_design update_compile_order update_ip_catalog validate_bd_design
         version wait_on_run write_bd_tcl write_bitstream
     }
 }
@@ -100,12 +101,26 @@ proc vivado::create_project {args} {
     variable project_folder
     lassign [arguments create_project $args {-part 1 -force 0}  2] options rest
     lassign $rest name project_folder
+    variable project_open
+    require {!$project_open} "a project is open already"
+    set project_open 1
+    variable state {}
+    variable properties
+    dict unset properties fileset:sources_1
     require {![llength [glob -nocomplain [file join $project_folder *.xpr]]] || [dict exists $options -force]} \
         "project $project_folder exists"
     set part [dict get $options -part]
     file mkdir $project_folder
     close [open [file join $project_folder $name.xpr] w]
     return "project:$name"
+}
+
+proc vivado::close_project {} {
+    variable project_open
+    variable state
+    require {$project_open} "no project is open"
+    require {![dict exists $state opened]} "a design is open"
+    set project_open 0
 }
 
 proc vivado::current_project {} {
@@ -122,7 +137,7 @@ proc vivado::current_design {} {
     return design:current
 }
 
-# Read the packaged IPs below ip_repo_paths, as the recorder's HLS tool leaves them.
+# Read the packaged IPs below ip_repo_paths, as the recorder's HLS tool and its IP packager leave them.
 proc vivado::update_ip_catalog {} {
     variable ips
     variable properties
@@ -542,14 +557,35 @@ proc vivado::make_wrapper {args} {
 }
 
 proc vivado::add_files {args} {
-    lassign [arguments add_files $args {-norecurse 0} 1] - path
-    require {[file exists $path]} "there is no file $path"
+    lassign [arguments add_files $args {-norecurse 0} 1] - paths
     variable state
-    dict lappend state added [file rootname [file tail $path]]
+    foreach path $paths {
+        require {[file exists $path]} "there is no file $path"
+        dict lappend state added [file rootname [file tail $path]]
+        dict lappend state files $path
+    }
 }
 
 proc vivado::update_compile_order {args} {
     arguments update_compile_order $args {-fileset 1} 0
+}
+
+# Synthesis in the open project's own process, without a run.
+proc vivado::synth_design {args} {
+    variable state
+    variable part
+    lassign [arguments synth_design $args {-top 1 -part 1 -mode 1} 0] options
+    require {[dict get $options -top] in [dict get $state added]} "top [dict get $options -top] is in no source"
+    require {[dict get $options -mode] in {default out_of_context}} "synth_design has no such mode"
+    require {[dict get $options -part] eq $part} "the project is for $part"
+    require {[setting synth_design 1]} "\[Synth 8-0\] the recorded failure"
+    dict set state opened kernel
+}
+
+proc vivado::close_design {} {
+    variable state
+    require {[dict exists $state opened]} "no design is open"
+    dict unset state opened
 }
 
 proc vivado::get_runs {name} {
@@ -612,6 +648,15 @@ proc vivado::report_utilization {args} {
     require {[dict exists $state opened]} "no design is open"
     lassign [arguments report_utilization $args {-file 1} 0] options
     set block [expr {[string match xc7* $part] ? "Slice" : "CLB"}]
+    if {[dict get $state opened] eq "kernel"} {
+        set rows [list "| Site Type | Used | Fixed | Prohibited | Available | Util% |"]
+        foreach {name row used available} [list LUT "$block LUTs*" 23456 53200 FF "$block Registers" 21000 106400 \
+            BRAM "Block RAM Tile" 1.5 140 DSP DSPs 0 220] {
+            lappend rows "| $row | [setting kernel.$name $used] | 0 | 0 | $available | 1.0 |"
+        }
+        write_text [dict get $options -file] [join $rows \n]
+        return
+    }
     set rows [list \
         "+-------------------+-------+-------+------------+-----------+-------+" \
         "|     Site Type     |  Used | Fixed | Prohibited | Available | Util% |" \

@@ -90,6 +90,8 @@ def test_a_bitstream_of_this_circuit_gives_its_resources_its_slack_and_its_clock
     assert rows[8].resources == "LUT 21,345 (40 %), DSP 0 (0 %), slack 0.318 ns; *measured*, Vivado 2023.2"
     assert rows[8].clock_mhz == 80 and rows[8].latency_micros == rows[8].clocks_one / 80
     assert rows[4].resources == hardware.UNKNOWN and rows[4].clock_mhz == 100
+    told = built(shipped, shipped.build_id, kernel="rtl")[8].resources
+    assert told.endswith("*measured*, Vivado 2023.2, RTL kernel")
 
 
 def test_a_bitstream_of_another_model_and_a_manifest_without_figures_tell_nothing(
