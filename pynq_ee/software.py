@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pynq_ee import remainder
+from pynq_ee.driver.pipeline import Completion
 from pynq_ee.driver.results import Results
 from pynq_ee.errors import DeviceError, InputError, TransferError, whole_number
 from pynq_ee.network.spec import FEATURES_ALWAYS
@@ -92,7 +93,7 @@ class FirstExit:
         _every.add(self)
 
     @property
-    def completion(self) -> _Thread:
+    def completion(self) -> Completion:
         """What a coroutine awaits: a thread computes meanwhile."""
         return _Thread(self)
 

@@ -95,6 +95,10 @@ os.register_at_fork(after_in_child=_renew)
 class Completion(Protocol):
     """What a coroutine awaits between two looks."""
 
+    @property
+    def how(self) -> str:
+        """What it waits for, in words."""
+
     async def wait(self, seconds: float) -> None:
         """Return when the batch may be complete, at the latest after ``seconds``."""
 
