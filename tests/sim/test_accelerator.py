@@ -15,6 +15,7 @@ from pynq_ee.network import fabric, spec
 from pynq_ee.network.spec import REGISTER_OFFSET
 from pynq_ee.network.weights import Model
 from pynq_ee.sim import SimulatedDevice
+from pynq_ee.sim.axi_intc import MER, MER_HARDWARE_ENABLE, MER_MASTER_ENABLE
 
 Images = npt.NDArray[np.uint8]
 OUTPUTS = [register.name for register in spec.REGISTERS if register.access == "read-only"]
@@ -138,6 +139,7 @@ def test_the_registers_repeat_above_their_eight_address_bits(kernel: Any) -> Non
 def test_the_interrupt_is_latched_when_enabled_and_toggles_on_write(kernel: Any, overlay: pynq.Overlay) -> None:
     line = overlay.interrupt_pins["first_exit/interrupt"]["index"]
     controller = overlay.interrupt_controller
+    controller.write(MER, MER_MASTER_ENABLE | MER_HARDWARE_ENABLE)
 
     def level() -> int:
         controller.write(0x0C, 1 << line)
