@@ -161,7 +161,10 @@ def model_files() -> Files:
 
 
 #: Parameters that anything here reads.
-PARAMETERS = {"c_sg_length_width", "c_addr_width", "c_m_axis_mm2s_tdata_width", "c_m_axi_mm2s_data_width", "NUM_PORTS"}
+PARAMETERS = {
+    *("c_include_sg", "c_micro_dma", "c_include_mm2s", "c_include_s2mm", "c_sg_length_width"),
+    *("c_addr_width", "c_m_axis_mm2s_tdata_width", "c_m_axi_mm2s_data_width", "NUM_PORTS"),
+}
 
 
 def smallest_description() -> bytes:
