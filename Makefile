@@ -94,7 +94,7 @@ soak-rtl: $(VENV)/.test
 	$(BIN)/python -m pynq_ee.bench.reliability.soak --kernel rtl --images 100000 $(SOAK_FLAGS)
 
 soak-rtl-short: $(VENV)/.test
-	$(BIN)/python -m pynq_ee.bench.reliability.soak --kernel rtl --images 2000 --seed 1 $(SOAK_FLAGS)
+	$(BIN)/python -m pynq_ee.bench.reliability.soak --kernel rtl --images 2000 $(SOAK_FLAGS)
 
 # The line of pynq that PYNQ-Z1 and Z2 images carry, with the tests that need no PyTorch.
 test-pynq301: .venv-pynq301/.test

@@ -3,10 +3,13 @@
 // Each of SLAVES slaves has a range of 1 << RANGE_BITS bytes from its base on, and sees the lowest bits of the address.
 // Every word is answered: with the slave's answer, or with DECERR where no slave is. Write data is taken once its
 // address is here, in the order of the addresses: a master that interleaves the words of two bursts has no place here.
-// A slave that is reset while he has a word is asked again when his reset is over, so that no reset can lose an answer.
+// A slave that is reset while he has a word is asked again when his reset is over, so that no reset loses an answer. A
+// reset that lasts PATIENCE clocks may last for ever (that of the kernel waits for memory): then, and until it is over,
+// SLVERR answers in the slave's place, since a master without an answer stands still with all that wait behind it.
 module axi3_lite_bridge #(
     parameter ID_BITS = 12, parameter SLAVES = 1, parameter RANGE_BITS = 16,
-    parameter [32*SLAVES-1:0] BASES = 0) (  // that of the first slave in the lowest bits
+    parameter [32*SLAVES-1:0] BASES = 0,    // that of the first slave in the lowest bits
+    parameter PATIENCE_BITS = 11) (         // PATIENCE, as a power of two
     input wire clock, input wire reset,
 
     input wire [ID_BITS-1:0] s_axi_awid, input wire [31:0] s_axi_awaddr, input wire [3:0] s_axi_awlen,
@@ -28,7 +31,7 @@ module axi3_lite_bridge #(
     output wire [RANGE_BITS-1:0] lite_araddr, output reg [SLAVES-1:0] lite_arvalid, input wire [SLAVES-1:0] lite_arready,
     input wire [32*SLAVES-1:0] lite_rdata, input wire [2*SLAVES-1:0] lite_rresp, input wire [SLAVES-1:0] lite_rvalid,
     output wire [SLAVES-1:0] lite_rready);
-  localparam [1:0] OKAY = 2'b00, DECERR = 2'b11;
+  localparam [1:0] OKAY = 2'b00, SLVERR = 2'b10, DECERR = 2'b11;
 
   // What is asked of a burst's next word: who has it, and what he answers.
   genvar index;
@@ -38,6 +41,18 @@ module axi3_lite_bridge #(
     for (index = 0; index < SLAVES; index = index + 1) begin : each
       assign writes_to[index] = write_address[31:RANGE_BITS] == BASES[32*index+RANGE_BITS +: 32-RANGE_BITS];
       assign reads_from[index] = read_address[31:RANGE_BITS] == BASES[32*index+RANGE_BITS +: 32-RANGE_BITS];
+    end
+  endgenerate
+
+  wire [SLAVES-1:0] gone;        // in a reset that has lasted too long
+  generate
+    for (index = 0; index < SLAVES; index = index + 1) begin : resets
+      reg [PATIENCE_BITS:0] clocks;
+      assign gone[index] = clocks[PATIENCE_BITS] && !lite_resetn[index];
+      always @(posedge clock) begin
+        if (reset || lite_resetn[index]) clocks <= 0;
+        else if (!clocks[PATIENCE_BITS]) clocks <= clocks + 1'b1;
+      end
     end
   endgenerate
 
@@ -60,9 +75,10 @@ module axi3_lite_bridge #(
   reg write_asks, write_waits;   // the slave is to be found; he has the word
   wire write_last, write_answered = write_waits && lite_bvalid != 0;
   wire write_missed = write_asks && writes_to == 0;
-  wire word_written = write_answered || write_missed;
+  wire write_given_up = write_waits && !write_answered && (writes_to & gone) != 0;
+  wire word_written = write_answered || write_missed || write_given_up;
   wire [SLAVES-1:0] write_begins =
-      write_asks ? writes_to : write_waits && !write_answered ? writes_to & ~lite_resetn : {SLAVES{1'b0}};
+      write_asks ? writes_to : write_waits && !word_written ? writes_to & ~lite_resetn : {SLAVES{1'b0}};
   assign lite_awaddr = write_address[RANGE_BITS-1:0];
   assign lite_bready = {SLAVES{write_waits}};
 
@@ -76,6 +92,7 @@ module axi3_lite_bridge #(
     if (s_axi_wready) lite_wstrb <= s_axi_wstrb;
     if (s_axi_awready) s_axi_bresp <= OKAY;
     else if (write_missed) s_axi_bresp <= DECERR;
+    else if (write_given_up) s_axi_bresp <= s_axi_bresp | SLVERR;
     else if (write_answered) s_axi_bresp <= s_axi_bresp | write_answer;
     if (reset) begin
       s_axi_awready <= 0;
@@ -91,9 +108,9 @@ module axi3_lite_bridge #(
       s_axi_wready <= (s_axi_awvalid && s_axi_awready) || (s_axi_wready && !s_axi_wvalid)
                       || (word_written && !write_last);
       write_asks <= s_axi_wvalid && s_axi_wready;
-      write_waits <= (write_asks && !write_missed) || (write_waits && !write_answered);
-      lite_awvalid <= write_begins | (lite_awvalid & ~lite_awready);
-      lite_wvalid <= write_begins | (lite_wvalid & ~lite_wready);
+      write_waits <= (write_asks && !write_missed) || (write_waits && !word_written);
+      lite_awvalid <= write_begins | (write_given_up ? {SLAVES{1'b0}} : lite_awvalid & ~lite_awready);
+      lite_wvalid <= write_begins | (write_given_up ? {SLAVES{1'b0}} : lite_wvalid & ~lite_wready);
       s_axi_bvalid <= (word_written && write_last) || (s_axi_bvalid && !s_axi_bready);
     end
   end
@@ -104,9 +121,11 @@ module axi3_lite_bridge #(
   reg read_asks, read_waits;
   wire read_last, read_answered = read_waits && lite_rvalid != 0;
   wire read_missed = read_asks && reads_from == 0;
+  wire read_given_up = read_waits && !read_answered && (reads_from & gone) != 0;
+  wire word_read = read_answered || read_missed || read_given_up;
   wire word_taken = s_axi_rvalid && s_axi_rready;
   wire [SLAVES-1:0] read_begins =
-      read_asks ? reads_from : read_waits && !read_answered ? reads_from & ~lite_resetn : {SLAVES{1'b0}};
+      read_asks ? reads_from : read_waits && !word_read ? reads_from & ~lite_resetn : {SLAVES{1'b0}};
   assign lite_araddr = read_address[RANGE_BITS-1:0];
   assign lite_rready = {SLAVES{read_waits}};
   assign s_axi_rlast = read_last;
@@ -117,9 +136,10 @@ module axi3_lite_bridge #(
       .word_id(s_axi_rid), .word_address(read_address), .last(read_last));
 
   always @(posedge clock) begin
-    if (read_missed) s_axi_rdata <= 0;
+    if (read_missed || read_given_up) s_axi_rdata <= 0;
     else if (read_answered) s_axi_rdata <= read_word;
     if (read_missed) s_axi_rresp <= DECERR;
+    else if (read_given_up) s_axi_rresp <= SLVERR;
     else if (read_answered) s_axi_rresp <= read_answer;
     if (reset) begin
       s_axi_arready <= 0;
@@ -131,9 +151,9 @@ module axi3_lite_bridge #(
       s_axi_arready <= s_axi_arready ? !s_axi_arvalid : !(read_asks || read_waits || (s_axi_rvalid && !word_taken))
                                                         && !(word_taken && !read_last);
       read_asks <= (s_axi_arvalid && s_axi_arready) || (word_taken && !read_last);
-      read_waits <= (read_asks && !read_missed) || (read_waits && !read_answered);
-      lite_arvalid <= read_begins | (lite_arvalid & ~lite_arready);
-      s_axi_rvalid <= read_missed || read_answered || (s_axi_rvalid && !word_taken);
+      read_waits <= (read_asks && !read_missed) || (read_waits && !word_read);
+      lite_arvalid <= read_begins | (read_given_up ? {SLAVES{1'b0}} : lite_arvalid & ~lite_arready);
+      s_axi_rvalid <= word_read || (s_axi_rvalid && !word_taken);
     end
   end
 endmodule

@@ -27,7 +27,7 @@ from pynq_ee.network.spec import REGISTER_OFFSET
 from pynq_ee.network.weights import Model
 from pynq_ee.sim import SimulatedDevice, overlay_faults, overlay_library
 from pynq_ee.sim.bus import BusError
-from pynq_ee.sim.overlay_library import DECERR, OKAY, Conditions, Overlay
+from pynq_ee.sim.overlay_library import DECERR, OKAY, SLVERR, Conditions, Overlay
 from pynq_ee.sim.overlay_logic import OverlayFabric
 from tests.sim.conftest import needs_verilator
 
@@ -190,6 +190,22 @@ def test_an_access_to_the_kernel_waits_for_the_end_of_its_reset_and_is_not_lost(
         assert circuit.read(margin) in ((99, OKAY), (0, OKAY))
         circuit.run(100)
     assert circuit.read(margin) == (99, OKAY), "behind the reset it stays"
+
+
+def test_an_access_to_the_kernel_is_answered_though_its_reset_never_ends(circuit: Overlay) -> None:
+    """Memory takes no address any more, the soft reset waits for it, and another program looks at the kernel."""
+    circuit.fault(overlay_faults._READ_DEAF)
+    for offset, value in ((0x00, 1), (0x18, 0x1000_0000), (0x28, 784), (0x00, dma.CONTROL_RESET)):
+        assert circuit.write(BOARD.dma_address + offset, value) == OKAY
+    for _ in range(3):
+        assert circuit.read(BOARD.kernel_address) == (0, SLVERR)
+        assert circuit.write_burst(BOARD.kernel_address + REGISTER_OFFSET["num_images"], [1] * 4) == SLVERR
+        control, answer = circuit.read(BOARD.dma_address)
+        assert answer == OKAY and control & dma.CONTROL_RESET, "who waits behind that access has his answer"
+    circuit.fault(0)
+    circuit.rest()
+    assert circuit.read(BOARD.kernel_address) == (spec.CTRL_IDLE, OKAY)
+    assert circuit.read(BOARD.dma_address) == (0x0001_0002, OKAY)
 
 
 # What is refused -----------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from pynq_ee import exits
 from pynq_ee.bench.reliability import soak
 from pynq_ee.data import datasets
 from pynq_ee.driver import dma
-from pynq_ee.errors import DeadlineError
+from pynq_ee.errors import DeadlineError, DeviceError
 from pynq_ee.network import fabric
 from pynq_ee.prediction import Prediction
 from pynq_ee.sim.faults import FAULTS
@@ -69,6 +69,21 @@ def test_nothing_is_wrong_lost_or_leaked_while_faults_come(run):
 
 def test_the_time_ends_it(run):
     assert run.run(10**9, 0.5, Progress())["images"] < 10**6
+
+
+def test_a_run_in_which_nothing_comes_back_any_more_ends_with_an_error(run, monkeypatch):
+    answered = itertools.count()
+    predictions = run._predictions
+
+    def ceasing(*call):
+        if next(answered) > 5:
+            raise DeviceError("it does not answer")
+        return predictions(*call)
+
+    monkeypatch.setattr(run, "_predictions", ceasing)
+    summary = run.run(10**9, math.inf, Progress())
+    assert 0 < summary["images"] < 10**6
+    assert f"{soak.FRUITLESS_CALLS} calls in a row brought no image" in " ".join(summary["violations"])
 
 
 def test_a_run_without_an_image_proves_nothing(run):

@@ -13,7 +13,8 @@ checksums are compared, so that no fault is left out.
 
 It fails if a label, an exit or a logit is not the one computed beforehand, if an image is without a prediction, if a
 fault is not retried or raised as the table of faults says, if the driver's counters disagree, or if there are more
-buffers, file handles, threads or memory at the end than before.
+buffers, file handles, threads or memory at the end than before. It ends in any case: after a row of calls that bring
+no image nothing is going to, and it fails.
 """
 
 from __future__ import annotations
@@ -56,6 +57,10 @@ RETRIES = 1
 #: Sessions until everything that is loaded once is there; memory must not grow by more than the margin after them.
 WARM_UP_SESSIONS = 3
 MEMORY_MARGIN_BYTES = 32 << 20
+
+#: Calls in a row without an image, after which nothing more is expected. A fault that is raised in its first transfer
+#: comes with one call in twenty, so that its own chance is 20 to the power of minus 20.
+FRUITLESS_CALLS = 20
 
 _EXHAUSTED = "memory: exhausted"
 
@@ -148,11 +153,12 @@ class Soak:
         self.tally = Tally()
         self._random = np.random.default_rng(seed)
         self._left: Rows = np.empty(0, np.int64)
+        self._fruitless = 0  # calls since the last image
 
     def run(self, images: int, seconds: float, progress: Any) -> dict[str, Any]:
         """Run sessions until so many images have come back or the time is over, and return the summary."""
         tally, begin = self.tally, time.monotonic()
-        while tally.images < images and time.monotonic() - begin < seconds:
+        while tally.images < images and time.monotonic() - begin < seconds and self._fruitless < FRUITLESS_CALLS:
             self._session(images, begin + seconds, progress)
             tally.resources.append(_resources())
         taken = time.monotonic() - begin
@@ -191,6 +197,10 @@ class Soak:
                     before = tally.images
                     usable = self._call(network, device)
                     progress.update(tally.images - before)
+                    self._fruitless = 0 if tally.images > before else self._fruitless + 1
+                    if self._fruitless == FRUITLESS_CALLS:
+                        tally.expect(False, f"{FRUITLESS_CALLS} calls in a row brought no image; it ends here")
+                        usable = False
                     tally.expect(device.live_buffers == buffers, f"{device.live_buffers} buffers, {buffers} before")
             del network
             gc.collect()  # what only a circle of references holds is no leak
