@@ -172,7 +172,7 @@ enum class Input { kPlanes, kNibbles, kHidden };
 inline void run_stage(const Network& network, const Stage& stage, Input kind, const uint8_t* inputs, size_t rows,
                       uint8_t* hidden, int16_t* logits) {
   const Kernels& kernels = *network.kernels;
-  size_t widest = stage.hidden();
+  size_t widest = stage.inputs();  // what a convolution leaves, too
   for (const Connection& layer : stage.connections) widest = std::max<size_t>(widest, layer.results());
   const size_t chunk = std::min(rows, kChunk);
   std::vector<uint8_t> scratch[2];

@@ -150,8 +150,14 @@ bool read_convolution(PyObject* tuple, const Kernels& kernels, Convolution* laye
     return refuse("a convolution has kernel * kernel * channels taps, and activations of at most 16 channels");
   for (int output = 0; output < raw.outputs; ++output) {
     int64_t span = 0;
-    for (int tap = 0; tap < raw.taps; ++tap) span += std::abs(int{raw.weight[tap * raw.outputs + output]}) * input_max;
+    int largest = 0;
+    for (int tap = 0; tap < raw.taps; ++tap) {
+      const int product = std::abs(int{raw.weight[tap * raw.outputs + output]}) * input_max;
+      span += product;
+      largest = std::max(largest, product);
+    }
     if (span >= 1 << 16) return refuse("a convolution's sums must stay within a range of 2**16");
+    if (2 * largest > INT16_MAX) return refuse("a convolution's products by pairs must stay within 16 bits");
   }
   *layer = pack_convolution(raw, input_max, kernels);
   return true;

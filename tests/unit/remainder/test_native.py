@@ -239,6 +239,35 @@ def test_threads_may_share_a_stage() -> None:
     assert not wrong
 
 
+def test_a_batch_releases_the_interpreters_lock() -> None:
+    """With a switch interval without end, a thread that kept the lock would have ended before this one goes on."""
+    images = random_images(20_000)
+    interval = sys.getswitchinterval()
+    begun, ended = threading.Event(), []
+
+    def work() -> None:
+        run = native.first_exit(models.random_model())
+        begun.set()
+        run(images)
+        ended.append(True)
+
+    sys.setswitchinterval(1000)
+    try:
+        for _ in range(5):  # on a busy machine this thread may be late all the same
+            begun.clear()
+            ended.clear()
+            thread = threading.Thread(target=work)
+            thread.start()
+            begun.wait()
+            released = not ended
+            thread.join()
+            if released:
+                break
+    finally:
+        sys.setswitchinterval(interval)
+    assert released
+
+
 def test_stages_are_freed_and_leave_the_memory_flat() -> None:
     model = models.random_model()
     features = random_features(3)
@@ -308,6 +337,7 @@ def test_the_binding_refuses_layers_that_do_not_fit_together() -> None:
         whole._replace(convolution=conv._replace(padding=1)),
         whole._replace(convolution=conv._replace(weight=conv.weight.astype(np.int16))),
         whole._replace(convolution=conv._replace(weight=np.full_like(conv.weight, 30))),
+        whole._replace(convolution=conv._replace(input_max=255, weight=conv.weight.clip(-1, 1) * 65)),
     ]:
         with pytest.raises(ValueError):
             _native.build(None, (wrong,), 0)
