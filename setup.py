@@ -98,6 +98,8 @@ EXTRAS = {
     "bench": [
         "onnx>=1.14,<1.19",
         "onnxruntime>=1.16",
+        "ai-edge-litert>=2.0,<3",
+        "ml_dtypes<0.6",  # of LiteRT; later ones need a NumPy that pynq does not allow
         "scipy>=1.8",
         "threadpoolctl>=3.1",
         "matplotlib>=3.5",

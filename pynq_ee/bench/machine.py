@@ -12,7 +12,7 @@ from typing import Any
 
 import pynq_ee
 
-_PACKAGES = ("numpy", "pynq", "torch", "onnxruntime", "onnx", "matplotlib")
+_PACKAGES = ("numpy", "pynq", "torch", "onnxruntime", "onnx", "ai-edge-litert", "matplotlib")
 
 
 def describe() -> dict[str, Any]:

@@ -47,6 +47,7 @@ MODULES = {
     "torch, eager": "pynq_ee.bench.engines.torch_eager",
     "torch, compiled": "pynq_ee.bench.engines.torch_compiled",
     "onnxruntime": "pynq_ee.bench.engines.onnx",
+    "LiteRT": "pynq_ee.bench.engines.litert",
     "native": "pynq_ee.bench.engines.native",
 }
 
