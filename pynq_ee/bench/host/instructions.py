@@ -1,10 +1,11 @@
-"""Instructions that the native engine executes on the processor of a PYNQ-Z1 or Z2, *counted* under an emulator.
+"""Instructions that the native engine executes on a board's processor, *counted* under an emulator.
 
-The engine is compiled for ARMv7 with the flags of the installation, and ``qemu-arm`` tells every block that it executes
+The engine is compiled for the processor with the flags of the installation, and QEMU tells every block that it executes
 and the instructions in it. The count is exact and repeats itself, and depends on the compiler alone: no kernel branches
 on a value. What a call costs by itself is in it, Python is not.
 
-It needs a checkout, Debian's ``g++-arm-linux-gnueabihf`` and ``qemu-user``.
+It needs a checkout, a compiler for the processor (of a PYNQ-Z1 or Z2 Debian's ``g++-arm-linux-gnueabihf``) and
+``qemu-user``.
 """
 
 from __future__ import annotations
@@ -35,7 +36,6 @@ from pynq_ee.network.weights import Model
 
 COMMAND = "python -m pynq_ee.bench.host.instructions"
 
-COMPILER, EMULATOR, PROCESSOR = "arm-linux-gnueabihf-g++", "qemu-arm", "cortex-a9"
 
 _ROOT = Path(__file__).parents[3]
 _PROGRAM = Path(__file__).with_name("counted") / "counted.cpp"
@@ -51,20 +51,93 @@ class Task(NamedTuple):
 #: 14 images are the 1.4 % that stay of a batch of 1024.
 TASKS = {"first-exit": Task(16, 90_000), "remainder": Task(14, 75_000), "decision": Task(1024, 140)}
 
-#: What an instruction does, by its name: the first pattern that matches.
-KINDS = {
-    "multiply": r"vq?r?d?m(ul|la|ls)",
-    "vector memory": r"v(ld|st|push|pop)",
-    "vector, other": r"v",
-    "memory": r"(ldr|str|ldm|stm|push|pop)",
-    "branch": r"(b|bl|bx|blx|cbz|cbnz|b(l|x)?(eq|ne|hs|lo|cs|cc|mi|pl|vs|vc|hi|ls|ge|lt|gt|le))(\.w)?$",
-    "other": r"",
+#: What an instruction may do.
+KINDS = ("multiply", "multiply, long", "vector memory", "vector, other", "memory", "branch", "other")
+
+
+class Target(NamedTuple):
+    """A processor that the engine is compiled for.
+
+    Attributes
+    ----------
+    of
+        Who has it, in words.
+    compiler, package
+        And Debian's package that has the compiler.
+    emulator, processor
+        QEMU, and its name of the processor.
+    kinds
+        Patterns of an instruction's text for each of ``KINDS`` but the last; the first that matches tells the kind.
+        A ``multiply`` is of 128 bits of integers, of 256 where there are such; a long one widens its products.
+    """
+
+    of: str
+    compiler: str
+    package: str
+    emulator: str
+    processor: str
+    kinds: tuple[str, ...]
+
+
+_CONDITION = "(eq|ne|hs|lo|cs|cc|mi|pl|vs|vc|hi|ls|ge|lt|gt|le)"
+
+#: By the names that the option ``--target`` has for them.
+TARGETS = {
+    "armv7": Target(
+        "a PYNQ-Z1 or Z2",
+        "arm-linux-gnueabihf-g++",
+        "g++-arm-linux-gnueabihf",
+        "qemu-arm",
+        "cortex-a9",
+        (
+            r"vq?r?d?m(ul|la|ls)h?\.",
+            r"vq?r?d?m(ul|la|ls)",
+            r"v(ld|st|push|pop)",
+            r"v",
+            r"(ldr|str|ldm|stm|push|pop)",
+            rf"(b|bl|bx|blx|cbz|cbnz|b(l|x)?{_CONDITION})(\.w)?( |$)",
+        ),
+    ),
+    "arm64": Target(
+        "a ZCU104 or KV260",
+        "aarch64-linux-gnu-g++",
+        "g++-aarch64-linux-gnu",
+        "qemu-aarch64",
+        "cortex-a53",
+        (
+            r"(mul|mla|mls) +v",
+            r"[su]q?d?(mull|mlal|mlsl)2? +v",
+            r"((ld|st)[1-4]r? |(ld|st)n?[ru]?[rp]? +[qds]\d)",
+            r"\S+ +(v\d|[qdshb]\d|\w+, v\d)",
+            r"(ld|st)",
+            rf"(b|bl|br|blr|ret|cbn?z|tbn?z|b\.{_CONDITION})( |$)",
+        ),
+    ),
+    "x86-64": Target(
+        "an x86 server, with AVX2",
+        "g++",
+        "g++",
+        "qemu-x86_64",
+        "max",
+        (
+            r"vpm(add|ul)",
+            r"pm(add|ul)",
+            r"v(mov|lddqu|pbroadcast).*\(",
+            r"(v|p(?!ush|op)|mov(dq|ap|up|hl|lh))",
+            r"(mov.*\(|push|pop)",
+            r"(j|call|ret)",
+        ),
+    ),
 }
+PYNQ_Z2 = TARGETS["armv7"]
+
+PYNQ_Z2 = TARGETS["armv7"]
 
 _EXAMPLES = f"""\
 examples:
   {COMMAND}                         the table
-  {COMMAND} --write docs/board.md   and into the documentation"""
+  {COMMAND} --write docs/board.md   and into the documentation
+  {COMMAND} --target arm64          of a KV260"""
 
 
 @dataclass(frozen=True)
@@ -89,7 +162,15 @@ class Count:
         return sum(sum(kinds.values()) for kinds in self.functions.values()) / self.images
 
 
-def count(model: Model, tasks: Mapping[str, Task] = TASKS) -> list[Count]:
+class Block(NamedTuple):
+    """Instructions that follow each other, as the emulator disassembles them, and how often they were executed."""
+
+    function: str
+    instructions: tuple[str, ...]
+    times: int
+
+
+def count(model: Model, tasks: Mapping[str, Task] = TASKS, target: Target = PYNQ_Z2) -> list[Count]:
     """Compile the engine and count each task on a model.
 
     Raises
@@ -97,26 +178,36 @@ def count(model: Model, tasks: Mapping[str, Task] = TASKS) -> list[Count]:
     ToolError
         No compiler, no emulator, no checkout, or one of them failed.
     """
+    found = []
+    for name, executed in blocks(model, tasks, target).items():
+        functions: dict[str, Counter[str]] = {}
+        for block in executed:
+            kinds = functions.setdefault(block.function, Counter())
+            for text in block.instructions:
+                kinds[kind(text, target)] += block.times
+        names = _demangled(list(functions), target)
+        found.append(Count(name, tasks[name].images, {names[each]: kinds for each, kinds in functions.items()}))
+    return found
+
+
+def blocks(model: Model, tasks: Mapping[str, Task] = TASKS, target: Target = PYNQ_Z2) -> dict[str, list[Block]]:
+    """Compile the engine and run each task on a model: the blocks that it executes.
+
+    Raises
+    ------
+    ToolError
+        As :func:`count`.
+    """
     with tempfile.TemporaryDirectory() as folder:
         program, data = Path(folder) / "counted", Path(folder) / "data"
-        include = [f"-I{_ROOT / 'pynq_ee' / 'remainder'}"]
-        _run(
-            [
-                _needed(COMPILER, "g++-arm-linux-gnueabihf"),
-                *flags(arm=True),
-                "-static",
-                *include,
-                _PROGRAM,
-                "-o",
-                program,
-            ]
-        )
-        most = max(task.images for task in tasks.values())
-        data.write_bytes(b"".join(_data(model, most)))
-        return [
-            Count(name, task.images, _marginal(program, data, name, task.images, Path(folder)))
+        compiler = _needed(target.compiler, target.package)
+        options = [*flags(arm=target is PYNQ_Z2), "-static", f"-I{_ROOT / 'pynq_ee' / 'remainder'}"]
+        _run([compiler, *options, _PROGRAM, "-o", program])
+        data.write_bytes(b"".join(_data(model, max(task.images for task in tasks.values()))))
+        return {
+            name: _marginal(*(_executed(program, data, name, images, target) for images in (task.images, 0)))
             for name, task in tasks.items()
-        ]
+        }
 
 
 def flags(arm: bool) -> list[str]:
@@ -134,18 +225,27 @@ def flags(arm: bool) -> list[str]:
     return [flag for name in names for flag in ast.literal_eval(found[name])]
 
 
-def compiler_version() -> str:
+def compiler_version(target: Target = PYNQ_Z2) -> str:
     """What the compiler calls itself."""
-    return _run([_needed(COMPILER, "g++-arm-linux-gnueabihf"), "--version"]).splitlines()[0]
+    return _run([_needed(target.compiler, target.package), "--version"]).splitlines()[0]
 
 
-def kind(mnemonic: str) -> str:
-    """Which of ``KINDS`` an instruction is of."""
-    return next(name for name, pattern in KINDS.items() if re.match(pattern, mnemonic))
+def kind(instruction: str, target: Target = PYNQ_Z2) -> str:
+    """Which of ``KINDS`` an instruction is of, by its text: ``vmla.i16 q8, q4, d0[0]``."""
+    found = (name for name, pattern in zip(KINDS, target.kinds) if re.match(pattern, instruction))
+    return next(found, KINDS[-1])
 
 
-def table(counts: Sequence[Count]) -> str:
-    """The counts as a Markdown table: a row for each task, and one for each function with 1 % of it or more."""
+def command(target: str) -> str:
+    """The command that counts on a target: what the marks around its table say."""
+    return COMMAND if TARGETS[target] is PYNQ_Z2 else f"{COMMAND} --target {target}"
+
+
+def table(counts: Sequence[Count], bars: bool = True) -> str:
+    """The counts as a Markdown table: a row for each task, and one for each function with 1 % of it or more.
+
+    The ``bars`` are promised on a PYNQ-Z1 or Z2.
+    """
     lines = [
         "| task | function | " + " | ".join(KINDS) + " | instructions an image | bar |",
         "| --- | --- | " + " | ".join(["---:"] * (len(KINDS) + 2)) + " |",
@@ -154,7 +254,7 @@ def table(counts: Sequence[Count]) -> str:
         every: Counter[str] = Counter()
         for kinds in found.functions.values():
             every.update(kinds)
-        bar = f"{TASKS[found.task].bar:,}" if found.task in TASKS else ""
+        bar = f"{TASKS[found.task].bar:,}" if bars and found.task in TASKS else ""
         lines.append(_row(f"{found.task}, {found.images} images at once", "**all**", every, found.images, bar))
         for function, kinds in sorted(found.functions.items(), key=lambda pair: -sum(pair[1].values())):
             if sum(kinds.values()) >= 0.01 * sum(every.values()):
@@ -177,59 +277,56 @@ def _data(model: Model, images: int) -> Iterator[bytes]:
     yield b"".join(entries.astype("<u4").tobytes() for entries in tables)
 
 
-def _marginal(program: Path, data: Path, task: str, images: int, folder: Path) -> dict[str, dict[str, int]]:
-    """Instructions of the task, by function and kind: those of the program with it less those without."""
-    whole = _executed(program, data, task, images, folder)
-    whole.subtract(_executed(program, data, task, 0, folder))
-    functions: dict[str, dict[str, int]] = {}
-    for (function, kind_of), number in whole.items():
-        if number:
-            functions.setdefault(function, {})[kind_of] = number
-    return functions
+_Executed = dict[tuple[str, tuple[str, ...]], int]
 
 
-def _executed(program: Path, data: Path, task: str, images: int, folder: Path) -> Counter[tuple[str, str]]:
-    log = folder / "log"
-    emulator = _needed(EMULATOR, "qemu-user")
-    _run([emulator, "-cpu", PROCESSOR, "-d", "in_asm,exec,nochain", "-D", log, program, data, task, str(images)])
+def _marginal(whole: _Executed, without: _Executed) -> list[Block]:
+    """The blocks of a program with a task less those without; what only the latter has is negative."""
+    differences = {each: whole.get(each, 0) - without.get(each, 0) for each in {**whole, **without}}
+    return [Block(*each, times) for each, times in differences.items() if times]
+
+
+def _executed(program: Path, data: Path, task: str, images: int, target: Target) -> _Executed:
+    """How often each block was executed; blocks of the same text in one function are one."""
+    log = program.with_name("log")
+    emulator = _needed(target.emulator, "qemu-user")
+    _run([emulator, "-cpu", target.processor, "-d", "in_asm,exec,nochain", "-D", log, program, data, task, str(images)])
     executed: Counter[int] = Counter()
-    blocks: list[Counter[tuple[str, str]]] = []
-    newest: dict[str, int] = {}  # address of a block to its place in `blocks`
+    found: list[tuple[str, tuple[str, ...]]] = []
+    newest: dict[int, int] = {}  # address of a block to its place in `found`
     with log.open() as lines:
         for line in lines:
             if line.startswith("Trace "):
-                executed[newest[line.split("/")[1]]] += 1
+                executed[newest[int(line.split("/")[1], 16)]] += 1
             elif line.startswith("IN: "):
-                blocks.append(_block(line[4:].strip(), lines, newest, len(blocks)))
-    whole: Counter[tuple[str, str]] = Counter()
+                address, instructions = _block(lines)
+                newest[address] = len(found)
+                found.append((line[4:].strip(), instructions))
+    whole: Counter[tuple[str, tuple[str, ...]]] = Counter()
     for place, times in executed.items():
-        for what, number in blocks[place].items():
-            whole[what] += times * number
-    names = _demangled(sorted({function for function, _ in whole}))
-    renamed: Counter[tuple[str, str]] = Counter()
-    for (function, kind_of), number in whole.items():
-        renamed[names[function], kind_of] += number
-    return renamed
+        whole[found[place]] += times
+    return dict(whole)
 
 
-def _block(function: str, lines: Iterator[str], newest: dict[str, int], place: int) -> Counter[tuple[str, str]]:
-    """The instructions of a block, which ends with an empty line: ``0x00010444:  2300       movs     r3, #0``."""
-    found: Counter[tuple[str, str]] = Counter()
+def _block(lines: Iterator[str]) -> tuple[int, tuple[str, ...]]:
+    """Address and instructions of a block, lines like ``0x00010444:  2300       movs     r3, #0`` and an empty one."""
+    address = 0
+    found: list[str] = []
     for line in lines:
         if not line.strip():
-            return found
-        match = re.match(r"0x([0-9a-f]{8}):  (?:[0-9a-f]{4} ?){1,2}(?:[0-9a-f]{4})? +([a-z][\w.]*)", line)
-        if not match:
-            raise ToolError(f"{EMULATOR} says {line.strip()!r}; it must be one that disassembles, as Debian's does")
-        if not found:
-            newest[match[1]] = place
-        found[function, kind(match[2])] += 1
-    return found
+            return address, tuple(found)
+        match = re.match(r"0x([0-9a-f]+):  (?:[0-9a-f]+ )+ +([a-z].*)", line)
+        if match:
+            address = address if found else int(match[1], 16)
+            found.append(" ".join(match[2].split()))
+        elif not re.match(r"0x[0-9a-f]+:  (?:[0-9a-f]{2} ?)+$", line):  # of a long one of x86, the last bytes
+            raise ToolError(f"the emulator says {line.strip()!r}; it must be one that disassembles, as Debian's does")
+    return address, tuple(found)
 
 
-def _demangled(functions: Sequence[str]) -> dict[str, str]:
+def _demangled(functions: Sequence[str], target: Target) -> dict[str, str]:
     """Names without namespace of the project, parameters and template arguments of the standard library."""
-    tool = _needed(COMPILER.replace("g++", "c++filt"), "binutils-arm-linux-gnueabihf")
+    tool = _needed(target.compiler.replace("g++", "c++filt"), "binutils")
     lines = _run([tool, "-p", *(functions or ["_"])]).splitlines()
     return dict(zip(functions, (line.replace("pynq_ee::", "").removeprefix("void ") for line in lines)))
 
@@ -257,18 +354,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--model", default=weights.DEFAULT, help="a shipped model's name, or a model file")
+    parser.add_argument("--target", choices=TARGETS, default="armv7", help="the processor; default armv7, a PYNQ-Z2's")
     parser.add_argument("--write", type=Path, help="put the table into this file, between its marks")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args(arguments)
     if options.write:
         check_way_out(options.write)
-    counts = count(weights.load(options.model))
-    text = f"*Counted*, {compiler_version()}.\n\n{table(counts)}"
+    target = TARGETS[options.target]
+    counts = count(weights.load(options.model), target=target)
+    text = f"*Counted*, {compiler_version(target)}.\n\n{table(counts, bars=target is PYNQ_Z2)}"
     if options.write:
-        pages.put(options.write, COMMAND, text)
+        pages.put(options.write, command(options.target), text)
     rows = [{"task": found.task, "images": found.images, "functions": found.functions} for found in counts]
-    print(json.dumps({"compiler": compiler_version(), "counts": rows}, indent=2) if options.json else text)
-    missed = [found.task for found in counts if found.an_image > TASKS[found.task].bar]
+    print(json.dumps({"compiler": compiler_version(target), "counts": rows}, indent=2) if options.json else text)
+    missed = [found.task for found in counts if target is PYNQ_Z2 and found.an_image > TASKS[found.task].bar]
     if missed:
         print(f"MISSED: {', '.join(missed)}", file=sys.stderr)
     return 1 if missed else 0
