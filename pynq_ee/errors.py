@@ -22,6 +22,10 @@ class InputWarning(UserWarning):
     """An image that does not look like one digit of white ink on black; the message says what was seen."""
 
 
+class ExperimentalOverlayWarning(UserWarning):
+    """An overlay that was asked for by name and that no board has run; the message says what was proved of it."""
+
+
 class ModelFileError(PynqEEError):
     """A model file that is missing, damaged, or of another format version."""
 

@@ -22,12 +22,13 @@ import numpy.typing as npt
 from pynq_ee import exits, software
 from pynq_ee.data import batches
 from pynq_ee.data.images import in_parts, to_images
+from pynq_ee.data.warn import warn
 from pynq_ee.driver import bitfiles
 from pynq_ee.driver.accelerator import Accelerator
 from pynq_ee.driver.pipeline import Pipeline, Turns
 from pynq_ee.driver.requirements import check_numpy
 from pynq_ee.driver.results import Results
-from pynq_ee.errors import DeviceError, InputError, whole_number
+from pynq_ee.errors import DeviceError, ExperimentalOverlayWarning, InputError, whole_number
 from pynq_ee.exits.calibration import Calibration, calibrate
 from pynq_ee.exits.governor import Held, hold
 from pynq_ee.exits.margin import feature_margin
@@ -69,7 +70,8 @@ class EarlyExitInference:
         Engine of the software exits, a name in :data:`pynq_ee.remainder.ENGINES`. None: the compiled one where it
         was built at installation, else NumPy. In software the first exit is on it too, if it has one.
     bitfile
-        The overlay's ``.bit``. None: the one that belongs to the device.
+        The overlay's ``.bit``. None: the one that belongs to the device. ``"open"``: the experimental one, made by open
+        tools, which no board has run: there is a warning.
     features
         The fabric returns the trunk's features of every image that may stay, so that the software exits need not
         compute the first convolution again. Without, the undecided images' features are computed on the host.
@@ -506,7 +508,8 @@ def _in_fabric(
     **options: Any,
 ) -> Accelerator:
     """The accelerator of a board, its overlay loaded."""
-    build_id = model.build_id
-    overlay = bitfiles.find(device, build_id) if bitfile is None else bitfiles.check(bitfile, board, build_id)
+    overlay = bitfiles.choose(bitfile, device, model.build_id)
+    if bitfile == bitfiles.OPEN:
+        warn(f"{overlay} is experimental. {bitfiles.standing(overlay)}", ExperimentalOverlayWarning)
     clock_mhz = bitfiles.manifest(overlay).get("clock_mhz", board.clock_mhz)
     return Accelerator(model, device, overlay, images_per_transfer=images_per_transfer, clock_mhz=clock_mhz, **options)

@@ -27,6 +27,7 @@ HELP = "try a board step by step, and measure it"
 EXAMPLES = """\
   pynq-ee bringup                          on a board: every step told before it is done, ten minutes or so
   pynq-ee bringup --images 10000           a shorter long run
+  pynq-ee bringup --overlay open           with the experimental bitstream, made without Vivado
   pynq-ee bringup --share bringup.json     a record as text to paste into a report of an issue
   pynq-ee bringup --device sim --images 5000   what it looks like, without a board
 
@@ -42,6 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log", type=Path, default=Path("bringup.log"), help="each line, kept (default bringup.log)")
     parser.add_argument("--share", type=Path, metavar="RECORD", help="only print a record as text to paste")
     add_device_options(parser, boards_only=True)
+    parser.add_argument("--overlay", dest="bitfile", help="as --bitfile: open, or the path of a .bit")
     add_json_option(parser)
 
 

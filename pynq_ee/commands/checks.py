@@ -183,12 +183,28 @@ def check_model(model: Model) -> list[Finding]:
 
 def check_overlays(model: Model) -> list[Finding]:
     """The overlay files of this board (of each board where there is none), judged without loading them."""
-    if not any(list(folder.rglob("*.bit")) for folder in bitfiles.OVERLAY_FOLDERS):
+    experimental = [finding for board in _boards() for finding in _experimental(board, model)]
+    bits = [bit.relative_to(folder) for folder in bitfiles.OVERLAY_FOLDERS for bit in folder.rglob("*.bit")]
+    if all(bit.parts[0] == bitfiles.OPEN for bit in bits):
         remedy = (
             "a board needs one: build it with Vivado, hw/build.tcl, or copy its files into overlay/ and install again"
         )
-        return [Finding("overlay", _needed_on_a_board(), "no bitstream is installed", remedy)]
-    return [_overlay(board, model) for board in _boards()]
+        return [Finding("overlay", _needed_on_a_board(), "no bitstream of Vivado is installed", remedy), *experimental]
+    return [*(_overlay(board, model) for board in _boards()), *experimental]
+
+
+def _experimental(board: Board, model: Model) -> list[Finding]:
+    """The overlay by open tools, where there is one for this board."""
+    path = bitfiles.open_bitfile(board)
+    if path is None:
+        return []
+    check = f"overlay {board.name}, {bitfiles.OPEN}"
+    try:
+        bitfiles.check(path, board, model.build_id)
+    except PynqEEError as error:
+        return [Finding(check, "warn", "cannot be used", str(error))]
+    remedy = f"no board has run it; pynq-ee bringup --overlay {bitfiles.OPEN} tries it"
+    return [Finding(check, "warn", f"{path}, experimental", remedy)]
 
 
 def _overlay(board: Board, model: Model) -> Finding:

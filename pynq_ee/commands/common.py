@@ -94,7 +94,10 @@ def add_device_options(parser: argparse.ArgumentParser, boards_only: bool = Fals
         default="board",
         help="; ".join(f"{name}: {DEVICES[name]}" for name in devices),
     )
-    parser.add_argument("--bitfile", help="the overlay's .bit (default: the one that belongs to the device)")
+    parser.add_argument(
+        "--bitfile",
+        help="the overlay's .bit (default: the device's own); open: the one by open tools, which no board has run",
+    )
     parser.add_argument(
         "--threshold", type=threshold, help="nats; one number, or one an exit, as 0.4,0.2 (default: the model's own)"
     )

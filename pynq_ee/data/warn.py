@@ -11,9 +11,9 @@ from pynq_ee.errors import InputWarning
 _PACKAGE = str(Path(__file__).resolve().parents[1])
 
 
-def warn(message: str) -> None:
-    """Warn of an image, at the line outside of this package that gave it."""
+def warn(message: str, category: type[Warning] = InputWarning) -> None:
+    """Warn, of an image if nothing else is said, at the line outside of this package that caused it."""
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, InputWarning, stacklevel=level)
+    warnings.warn(message, category, stacklevel=level)

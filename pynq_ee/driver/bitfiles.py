@@ -10,6 +10,7 @@ import os
 import re
 import warnings
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,10 @@ OVERLAY_FOLDERS = (_PACKAGE / "overlay_files", _PACKAGE.parent / "overlay")
 _MANIFEST_LIMIT = 1 << 16
 
 _BUILD = "vivado -mode batch -source hw/build.tcl -tclargs --board"
+
+#: The name that asks for the experimental overlay, and that of its folder.
+OPEN = "open"
+_BUILD_OPEN = "make -C hw overlay FLOW=open"
 
 
 #: What else there is for a caller of :func:`this_board` that can use a simulated one.
@@ -84,6 +89,21 @@ def board_of(device: Any) -> Board:
     raise DeviceError(f"board is {name!r}; an overlay can be built for {', '.join(BOARDS)}")
 
 
+def choose(bitfile: str | Path | None, device: Any, build_id: int | None = None) -> Path:
+    """The checked ``.bit`` that a user asks for.
+
+    Parameters
+    ----------
+    bitfile
+        Its path; None: the one that belongs to the device, see :func:`find`; :data:`OPEN`: the experimental one, see
+        :func:`find_open`.
+    """
+    if bitfile is None:
+        return find(device, build_id)
+    board = board_of(device)
+    return find_open(board, build_id) if bitfile == OPEN else check(bitfile, board, build_id)
+
+
 def find(device: Any, build_id: int | None = None) -> Path:
     """The ``.bit`` that belongs to a device: the simulated board's own, or the one that lies in ``overlay/``.
 
@@ -98,16 +118,64 @@ def find(device: Any, build_id: int | None = None) -> Path:
 
 
 def find_for(board: Board, build_id: int | None = None) -> Path:
-    """The checked ``.bit`` for a board out of :data:`OVERLAY_FOLDERS`; errors as in :func:`find`."""
-    for folder in OVERLAY_FOLDERS:
-        for candidate in (folder / board.name, folder):
-            if (bitfile := candidate / f"{spec.OVERLAY_NAME}.bit").exists():
-                return check(bitfile, board, build_id)
-    here = [folder for folder in OVERLAY_FOLDERS if folder.is_dir()] or OVERLAY_FOLDERS
-    raise OverlayError(
-        f"no bitstream for {board.name} in {' or '.join(map(str, here))}; build it on a machine with "
-        f"Vivado: `{_BUILD} {board.name}`, or name one with bitfile="
+    """The checked ``.bit`` for a board out of :data:`OVERLAY_FOLDERS`; errors as in :func:`find`.
+
+    The experimental one is never taken for it: the error says that it is there.
+    """
+    if bitfile := _first_bit(folder / sub for folder in OVERLAY_FOLDERS for sub in (board.name, "")):
+        return check(bitfile, board, build_id)
+    text = (
+        f"no bitstream for {board.name} in {_folders()}; build it on a machine with Vivado: `{_BUILD} {board.name}`, "
+        "or name one with bitfile="
     )
+    if experimental := open_bitfile(board):
+        text += f'. An experimental one is here: bitfile="{OPEN}" (--bitfile {OPEN}). {standing(experimental)}'
+    raise OverlayError(text)
+
+
+def find_open(board: Board, build_id: int | None = None) -> Path:
+    """The checked experimental ``.bit`` for a board: made by open tools, from the RTL, without Vivado.
+
+    Raises
+    ------
+    OverlayError, IdentityError
+        As :func:`find`.
+    """
+    if bitfile := open_bitfile(board):
+        return check(bitfile, board, build_id)
+    raise OverlayError(
+        f"no experimental bitstream for {board.name} in folders {OPEN} of {_folders()}; open tools make one for "
+        f"{DEFAULT_BOARD.name}: `{_BUILD_OPEN}`"
+    )
+
+
+def open_bitfile(board: Board) -> Path | None:
+    """The experimental ``.bit`` for a board, or for one of the same part; not checked. None: there is none."""
+    alike = sorted((each for each in BOARDS.values() if each.part == board.part), key=lambda each: each != board)
+    return _first_bit(folder / OPEN / each.name for folder in OVERLAY_FOLDERS for each in alike)
+
+
+def standing(bitfile: Path) -> str:
+    """What its manifest says was proved of an overlay, and what not: sentences for a user who is asked to trust it."""
+    built = manifest(bitfile)
+    passed = built.get("passed")
+    names = [str(each) for each in passed] if isinstance(passed, list) else []
+    proved = f"Passed: {', '.join(names)}." if names else "Its manifest does not say what it has passed."
+    if built.get("tried_on_board") is True:
+        return f"{proved} It was tried on a board."
+    return (
+        f"{proved} No board has run it yet: a bus access that is never answered freezes a board until it is switched "
+        "off and on."
+    )
+
+
+def _first_bit(folders: Iterable[Path]) -> Path | None:
+    bits = (folder / f"{spec.OVERLAY_NAME}.bit" for folder in folders)
+    return next((bit for bit in bits if bit.exists()), None)
+
+
+def _folders() -> str:
+    return " or ".join(map(str, [folder for folder in OVERLAY_FOLDERS if folder.is_dir()] or OVERLAY_FOLDERS))
 
 
 def manifest(bitfile: Path) -> dict[str, Any]:

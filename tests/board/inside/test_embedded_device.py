@@ -20,7 +20,7 @@ from board.box.machine import Machine
 from board.box.plugin import BOARD
 from pynq_ee import EarlyExitInference
 from pynq_ee.driver.clocks import clocks
-from pynq_ee.errors import DeviceError, IdentityError
+from pynq_ee.errors import DeviceError, ExperimentalOverlayWarning, IdentityError, OverlayError
 from pynq_ee.generate import hwh, rtl_design
 from pynq_ee.network import spec
 from pynq_ee.network.weights import Model
@@ -43,6 +43,23 @@ def test_the_board_is_found_programmed_clocked_and_gives_what_the_definitions_do
         assert board.memory.asked == [True] * 4, "a buffer is not cacheable"
         assert board.hardware.live_buffers == 4
     assert board.hardware.live_buffers == 0
+
+
+def test_the_experimental_overlay_runs_where_it_is_asked_for_and_warns(
+    board: Machine, model: Model, overlay: Path
+) -> None:
+    experimental = overlay.parent / "open" / BOARD / overlay.name
+    experimental.parent.mkdir(parents=True)
+    for suffix in (".bit", ".hwh"):
+        overlay.with_suffix(suffix).rename(experimental.with_suffix(suffix))
+    with pytest.raises(OverlayError, match='An experimental one is here: bitfile="open"'):
+        EarlyExitInference(model)
+    with pytest.warns(ExperimentalOverlayWarning, match="No board has run it") as caught:
+        network = EarlyExitInference(model, bitfile="open", images_per_transfer=32, remainder="numpy")
+    with network:
+        ours = [each.filename for each in caught if each.category is ExperimentalOverlayWarning]
+        assert ours == [__file__]
+        np.testing.assert_array_equal(network.classify(IMAGES).logits, in_software(model))
 
 
 def test_the_firmware_is_the_bitstream_in_the_order_of_bytes_that_the_fpga_manager_takes(

@@ -82,6 +82,23 @@ def test_a_bitstream_is_judged_by_the_build_id_in_its_header(
         assert finding.state == state, finding
 
 
+def test_an_experimental_overlay_is_told_beside_the_others_and_never_counts_as_one(
+    shipped: Model, no_overlays: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BOARD", "Pynq-Z2")
+    folder = no_overlays / "open" / "pynq-z2"
+    folder.mkdir(parents=True)
+    hwh.write(recorded_designs.load("pynq-z2", shipped.spec.beat_bits), folder / "first_exit.hwh")
+    for build_id, found in ((shipped.build_id, "experimental"), (shipped.build_id ^ 1, "cannot be used")):
+        bitfile.write(folder / "first_exit.bit", "first_exit", BOARDS["pynq-z2"].part, b"bits", build_id)
+        first, second = checks.check_overlays(shipped)
+        assert (first.check, first.found) == ("overlay", "no bitstream of Vivado is installed")
+        assert (second.check, second.state) == ("overlay pynq-z2, open", "warn") and found in second.found
+    bitfile.write(no_overlays / "first_exit.bit", "first_exit", BOARDS["pynq-z2"].part, b"bits", shipped.build_id)
+    hwh.write(recorded_designs.load("pynq-z2", shipped.spec.beat_bits), no_overlays / "first_exit.hwh")
+    assert [finding.state for finding in checks.check_overlays(shipped)] == ["ok", "warn"]
+
+
 def test_on_a_board_only_its_own_overlay_is_looked_at(
     shipped: Model, no_overlays: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

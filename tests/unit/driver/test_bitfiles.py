@@ -345,6 +345,46 @@ def test_an_overlay_is_found_in_the_boards_folder_first(folders: list[Path], ove
     assert bitfiles.find(object()) == installed
 
 
+def test_the_experimental_overlay_is_never_chosen_silently_but_named_with_what_was_proved_of_it(
+    folders: list[Path], overlay: Callable[..., Path]
+) -> None:
+    bit = overlay(folder=folders[1] / "open" / "pynq-z2")
+    manifest = {"build_id": "00000001", "clock_mhz": 62.5, "passed": ["one rung", "another"], "tried_on_board": False}
+    bit.with_name("manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(OverlayError, match=r"no bitstream for pynq-z1 .*An experimental one is here") as error:
+        bitfiles.choose(None, object())
+    for part in ('bitfile="open"', "--bitfile open", "Passed: one rung, another.", "No board has run it"):
+        assert part in str(error.value)
+    assert bitfiles.choose("open", object()) == bit  # the Z1 has the part of the Z2
+    assert bitfiles.choose("open", object(), 1) == bit
+    with pytest.raises(IdentityError, match="bitstream of another model"):
+        bitfiles.choose("open", object(), 2)
+    common = overlay(folder=folders[1])
+    assert bitfiles.choose(None, object()) == common
+    assert bitfiles.choose("open", object()) == bit
+    assert bitfiles.choose(common, object()) == common
+
+
+def test_without_an_experimental_overlay_the_error_says_how_one_is_made(
+    folders: list[Path], overlay: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overlay(folder=folders[1])
+    with pytest.raises(OverlayError, match=r"no experimental bitstream for pynq-z1 .*`make -C hw overlay FLOW=open`"):
+        bitfiles.choose("open", object())
+    overlay(folder=folders[1] / "open" / "pynq-z2")
+    monkeypatch.setenv("BOARD", "ZCU104")
+    with pytest.raises(OverlayError, match=r"no experimental bitstream for zcu104"):
+        bitfiles.choose("open", object())
+
+
+def test_what_was_proved_of_an_overlay_is_what_its_manifest_says(overlay: Callable[..., Path]) -> None:
+    bit = overlay()
+    assert bitfiles.standing(bit).startswith("Its manifest does not say what it has passed. No board has run it")
+    manifest = {"build_id": "00000001", "clock_mhz": 62.5, "passed": ["all"], "tried_on_board": True}
+    bit.with_name("manifest.json").write_text(json.dumps(manifest))
+    assert bitfiles.standing(bit) == "Passed: all. It was tried on a board."
+
+
 def test_a_stale_overlay_in_its_place_is_an_error_and_not_passed_over(
     folders: list[Path], overlay: Callable[..., Path]
 ) -> None:
