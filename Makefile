@@ -36,7 +36,7 @@ IMAGE_TOOLS := pip==22.0.2 setuptools==59.6.0 wheel==0.37.1
 IMAGE := numpy==1.21.5 pillow==9.0.1 cffi==1.15.0 pycparser==2.19 pydantic==1.9.1 jsonschema==4.9.0 ipython==8.10.0 \
 	tqdm==4.64.0 nest-asyncio==1.5.5 python-magic==0.4.27 pynqmetadata==0.1.9 pynqutils==0.1.3
 
-.PHONY: test-arm arm-shell
+.PHONY: test-arm arm-shell arm-footprint
 .PHONY: help demo test docs notebooks lint soak soak-short soak-rtl soak-rtl-short test-pynq301 test-packaging test-image dist test-matrix fuzz clean
 
 help:
@@ -52,6 +52,7 @@ help:
 	@echo "make test-image   installation where Python and all packages are those of a PYNQ-Z2's image; needs Python 3.10"
 	@echo "make test-arm ARCH=armhf   on an emulated ARM board's root filesystem, as a board's owner; or ARCH=arm64; as root"
 	@echo "make arm-shell ARCH=armhf   a shell in that root filesystem"
+	@echo "make arm-footprint   what runtime and driver take there: instructions, counted, and memory; ARM_FLAGS=--write into the pages"
 	@echo "make test-matrix   the runtime's tests on the versions of Python, pynq and NumPy that it supports, as far as they are here"
 	@echo "make fuzz SECONDS=60   coverage-guided fuzzing, so long for each kind of file"
 	@echo "make dist   the source distribution and the wheel, in dist"
@@ -116,6 +117,10 @@ test-arm: $(VENV)/.test
 
 arm-shell: $(VENV)/.test
 	PYTHONPATH=tests $(BIN)/python -m arm.userland $(ARCH)
+
+# Minutes; ARM_FLAGS="--only transfers" for the driver alone, --help tells the rest.
+arm-footprint: $(VENV)/.test
+	PYTHONPATH=tests $(BIN)/python -m arm.footprint --architecture $(ARCH) $(ARM_FLAGS)
 
 # See noxfile.py. MATRIX="-s table" prints the table of the last run again.
 test-matrix: $(VENV)/.matrix
