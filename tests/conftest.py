@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import numpy as np
@@ -21,12 +22,11 @@ hypothesis.settings.register_profile("pynq_ee", deadline=None, max_examples=60)
 hypothesis.settings.load_profile("pynq_ee")
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+@pytest.hookimpl(hookwrapper=True)  # its successor, wrapper=True, is not known to the pytest of a board's Debian
+def pytest_runtest_makereport() -> Generator[None, Any, None]:
     """Escape what is no text in captured output (names of files may be any bytes): else no worker can send it."""
-    report = yield
+    report = (yield).get_result()
     report.sections = [(title, text.encode(errors="backslashreplace").decode()) for title, text in report.sections]
-    return report
 
 
 @pytest.fixture(scope="session")
