@@ -29,7 +29,7 @@ GUARDED = {
     "matplotlib": ("bench.",),
     "onnx": ("generate.onnx", "remainder.onnx", "bench."),
     "onnxruntime": ("remainder.onnx", "bench."),
-    "tqdm": ("train.", "bench.", "commands."),
+    "tqdm": ("train.", "bench.", "commands.", "bitcheck."),
     "distributed": ("cluster.workers", "bench."),
 }
 
@@ -205,6 +205,13 @@ def test_training_reaches_the_rest_through_files() -> None:
     assert used <= BESIDE["train"]
     users = [found for found in INTERNAL if part(found.imported) == "train" and part(found.importer) != "train"]
     assert {part(found.importer) for found in users} <= {"commands"} and all(found.lazy for found in users)
+
+
+def test_nobody_needs_the_check_of_bitstreams() -> None:
+    """What it finds is worth something as long as it shares nothing with what makes bitstreams."""
+    assert not [found for found in INTERNAL if part(found.imported) == "bitcheck" != part(found.importer)]
+    used = {part(found.imported) for found in INTERNAL if part(found.importer) == "bitcheck"} - {"bitcheck"}
+    assert used <= BESIDE["bitcheck"]
 
 
 def test_nothing_that_the_driver_reaches_is_training() -> None:
