@@ -33,7 +33,7 @@ from pynq_ee.files import write_atomically
 from pynq_ee.generate import hwh
 from pynq_ee.network import spec
 from pynq_ee.network.weights import Model
-from pynq_ee.sim import bitfile, processor, recorded_designs
+from pynq_ee.sim import bitfile, processor
 from pynq_ee.sim.buffer import BufferObject, SimulatedBuffer
 from pynq_ee.sim.bus import WORD_BYTES, Bus, WordArray
 from pynq_ee.sim.dram import Dram
@@ -69,7 +69,7 @@ class SimulatedDevice(Device):
         Contiguous memory for buffers.
     design
         The block design in the fabric, as :mod:`pynq_ee.generate.hwh` describes one; by default, the one that
-        ``hw/build.tcl`` makes for the model and the board.
+        ``hw/build.tcl`` makes for the model and the board, and with ``rtl`` that of ``hw/rtl``.
     pace
         None: a batch is complete within the register access that makes it possible, at once and always alike. Else
         the fabric works in a thread of its own, and a batch is complete when it has been computed and ``pace`` times
@@ -89,6 +89,8 @@ class SimulatedDevice(Device):
     ------
     InputError
         An unknown board or kernel, or a pace that is not finite and more than 0.
+    DeviceError
+        ``rtl`` for a board without a Zynq-7000.
     ToolError
         The HLS kernel cannot be compiled here.
 
@@ -148,7 +150,8 @@ class SimulatedDevice(Device):
         self._remove_directory = weakref.finalize(self, _remove, self.state_directory, os.getpid())
         path = Path(self.state_directory) / f"{spec.OVERLAY_NAME}.bit"
         self.bitfile = str(bitfile.write(path, spec.OVERLAY_NAME, self._board.part, b"simulated", model.build_id))
-        hwh.write(design or recorded_designs.load(board, model.spec.beat_bits), path.with_suffix(".hwh"))
+        described = design or self._fabric.design(self._board, model.spec.beat_bits)
+        hwh.write(described, path.with_suffix(".hwh"))
 
     # Memory -----------------------------------------------------------------------------------------------------
 

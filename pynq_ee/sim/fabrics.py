@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pynq_ee.errors import InputError
+from pynq_ee.generate import hwh
 from pynq_ee.network import spec
+from pynq_ee.network.spec import Board
 from pynq_ee.network.weights import Model
-from pynq_ee.sim import dataflow
+from pynq_ee.sim import dataflow, recorded_designs
 from pynq_ee.sim.bus import Bus
 from pynq_ee.sim.dram import Dram
 from pynq_ee.sim.faults import FAULTS
@@ -81,6 +83,16 @@ class Fabric(ABC):
         OverlayError
             No .hwh, or a damaged one.
         """
+
+    def design(self, board: Board, beat_bits: int) -> hwh.Design:
+        """What describes the overlay to software, for a board and streams of so many bits.
+
+        Raises
+        ------
+        DeviceError
+            There is no such overlay.
+        """
+        return recorded_designs.load(board.name, beat_bits)
 
     @property
     @abstractmethod

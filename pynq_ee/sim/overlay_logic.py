@@ -17,7 +17,10 @@ import numpy as np
 
 from pynq_ee.driver import hardware_description
 from pynq_ee.errors import DeviceError
+from pynq_ee.generate import rtl_design
+from pynq_ee.generate.hwh import Design
 from pynq_ee.network import spec
+from pynq_ee.network.spec import Board
 from pynq_ee.network.weights import Model
 from pynq_ee.sim import axi_dma, overlay_library
 from pynq_ee.sim.bus import Bus, BusError
@@ -91,6 +94,13 @@ class OverlayFabric(Fabric):
         self._programmed = 0
         self._logic: OverlayLogic | None = None
         self._clocks_before = 0
+
+    def design(self, board: Board, beat_bits: int) -> Design:
+        """The overlay of ``hw/rtl`` as its own generator describes it."""
+        try:
+            return rtl_design.describe(board, beat_bits)
+        except ValueError as error:
+            raise DeviceError(f"{error}. Take such a board, or another kernel") from error
 
     def program(self, hwh: Path, memory: Dram) -> OverlayLogic:
         """The overlay, if it is the one that the .hwh describes."""
