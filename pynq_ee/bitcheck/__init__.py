@@ -1,4 +1,4 @@
-"""From a bitstream of the 7 series back to the circuit that it makes, and a simulation of that.
+"""From a bitstream of the 7 series back to the circuit that it makes.
 
     python -m pynq_ee.bitcheck overlay/first_exit.bit --database DIR
 

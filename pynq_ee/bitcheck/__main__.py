@@ -21,11 +21,10 @@ _TOLD = 20
 _EXAMPLES = """examples:
   python -m pynq_ee.bitcheck overlay/first_exit.bit --database prjxray-db/zynq7
   python -m pynq_ee.bitcheck first_exit.bit --verilog first_exit.v --json
-  python -m pynq_ee.bitcheck first_exit.bit --simulate lenet5-2exit --images 100
 
 The database is in prjxray's format; an installation of openXC7 has one. It may be named by PYNQ_EE_XRAY_DATABASE.
 The status is 1 if the file is no circuit: a bit without a feature, a sink without a driver or with two, or a use that
-has no model here; or if the circuit, simulated, computes anything else than the model.
+has no model here.
 """
 
 
@@ -33,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     parser = argparse.ArgumentParser(
         prog="python -m pynq_ee.bitcheck",
-        description="Read a bitstream back into a netlist, from its bits alone, and simulate that.",
+        description="Read a bitstream back into the netlist that it makes, from its bits alone.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

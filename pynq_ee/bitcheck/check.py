@@ -63,7 +63,7 @@ class Findings:
     fights
         Nodes with more than one driver, in words.
     problems
-        Sinks without a driver, and uses that have no model here, in words.
+        Sinks without a driver, clocks that are not enabled, and uses that have no model here, in words.
     cells
         Of the netlist, by their type.
     unused
@@ -143,6 +143,6 @@ def check(data: bytes, folder: Path, progress: Progress = lambda step: None) -> 
             if site.type == "PS7":
                 processor.add(builder, tile, index)
     netlist = builder.finish()
-    found.fights, found.problems = routing.fights, netlist.problems
+    found.fights, found.problems = routing.fights, [*clocks.disabled(decoded), *netlist.problems]
     found.cells, found.unused = netlist.counts(), builder.unused()
     return found, netlist
