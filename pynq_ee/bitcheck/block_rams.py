@@ -11,10 +11,12 @@ _INVERTIBLE = (
 )
 #: Features of the tile that make the two halves more than memories side by side.
 _TOGETHER = (
-    *("CASCOUT_ARD_ACTIVE", "CASCOUT_BWR_ACTIVE", "EN_SYN", "FIRST_WORD_FALL_THROUGH"),
+    *("EN_SYN", "FIRST_WORD_FALL_THROUGH"),
     *("RAMB36.EN_ECC_READ", "RAMB36.EN_ECC_WRITE", "RAMB36.RAM_EXTENSION_ALOWER", "RAMB36.RAM_EXTENSION_BLOWER"),
     *(f"RAMB36.BRAM36_{side}_WIDTH_{port}_1" for side in ("READ", "WRITE") for port in "AB"),
 )
+#: Those that give the addresses to the tile above as well; whether that takes them is said by its switches.
+_HARMLESS = ("CASCOUT_ARD_ACTIVE", "CASCOUT_BWR_ACTIVE")
 
 
 class BlockRam:
@@ -55,8 +57,8 @@ class BlockRam:
                 self._problem(f"no model of {feature}")
         if "FIFO_MODE" in self._features or "IN_USE" not in self._features:
             self._problem("no model of a FIFO" if "FIFO_MODE" in self._features else "it is not in use")
-        for feature in self._features:
-            self._builder.use(self._tile, self._prefix + feature)
+        for feature in (*_HARMLESS, *(self._prefix + feature for feature in self._features)):
+            self._builder.use(self._tile, feature)
         wide_read, wide_write = (f"SDP_{side}_WIDTH_36" in self._features for side in ("READ", "WRITE"))
         simple = wide_read or wide_write
         parameters = {

@@ -222,7 +222,10 @@ class Slice:
     # Tables that are written: memories and shift registers ------------------------------------------------------------
 
     def _written(self, letter: str, output: str) -> Net:
-        """O6 has the whole table, O5 its lower half, whatever the sixth input. A small one is two of half the size."""
+        """O6 has the whole table, O5 its lower half, whatever the sixth input.
+
+        A small one is two of half the size: the upper takes DI2, which is the pin X, the lower DI1.
+        """
         shifts, small = self._has(f"{letter}LUT.SRL"), self._has(f"{letter}LUT.SMALL")
         self._has(f"{letter}LUT.RAM")
         make = self._make_shift_register if shifts else self._make_memory
@@ -256,7 +259,7 @@ class Slice:
         if not small:
             ports["DPRA5"] = LOW if lower else self._input(f"{letter}6")
         ports |= {
-            "D": self._input(f"{letter}X") if small and lower else self._data(letter),
+            "D": self._input(f"{letter}X") if small and not lower else self._data(letter),
             "WCLK": self._input("CLK"),
             "WE": self._write_enable(letter),
             "DPO": name,
@@ -274,7 +277,7 @@ class Slice:
         address = [self._input(f"{letter}{number}") for number in range(2, 6 if small else 7)]
         ports = {f"A{bit}": net for bit, net in enumerate(address)} if small else {"A": bundle(address)}
         ports |= {
-            "D": self._input(f"{letter}X") if small and lower else self._data(letter),
+            "D": self._input(f"{letter}X") if small and not lower else self._data(letter),
             "CLK": self._input("CLK"),
             "CE": self._input("CE" if self._has("WEMUX.CE") else "WE"),
             "Q": name,

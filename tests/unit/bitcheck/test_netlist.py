@@ -243,8 +243,8 @@ def test_a_small_memory_is_two_of_32_bits(decode: Decode) -> None:
         "LOWER": "32'h00000003",
     }
     assert {name: cell.ports["D"] for name, cell in memories.items()} == {
-        "UPPER": "PS7_EMIOGPIOO0",
-        "LOWER": "PS7_EMIOGPIOO1",
+        "UPPER": "PS7_EMIOGPIOO1",
+        "LOWER": "PS7_EMIOGPIOO0",
     }
     assert {cell.ports["WE"] for cell in memories.values()} == {"PS7_EMIOGPIOO2"}
     assert resolved(netlist, "LOGIC_X3Y0_X0_C_O6").endswith("UPPER")  # C6 is not connected, and so high
@@ -282,8 +282,8 @@ def test_a_small_shift_register_is_two_of_16_bits(decode: Decode) -> None:
     assert not found.faults
     registers = {cell.ports["Q"][-5:]: cell for cell in cells(netlist, "SRL16E")}
     assert {name: cell.ports["D"] for name, cell in registers.items()} == {
-        "UPPER": "PS7_EMIOGPIOO0",
-        "LOWER": "PS7_EMIOGPIOO1",
+        "UPPER": "PS7_EMIOGPIOO1",
+        "LOWER": "PS7_EMIOGPIOO0",
     }
     assert {name: cell.parameters["INIT"] for name, cell in registers.items()} == {
         "UPPER": "16'hffff",
