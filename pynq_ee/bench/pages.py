@@ -15,17 +15,21 @@ def begin(command: str) -> str:
     return f"<!-- begin: {command} -->\n"
 
 
-def put(path: Path, command: str, text: str) -> None:
-    """Put text between the two marks of a command in a file.
+def replaced(content: str, command: str, text: str) -> str:
+    """A page's content with the text between the two marks of a command replaced.
 
     Raises
     ------
     InputError
-        A file without the marks.
+        Content without the marks.
     """
     mark = begin(command)
-    content = path.read_text()
     if content.count(mark) != 1 or END not in content.split(mark)[1]:
-        raise InputError(f"{path} has not the two lines {mark!r} and {END!r}, between which the table goes")
+        raise InputError(f"the page has not the two lines {mark!r} and {END!r}, between which the table goes")
     head, rest = content.split(mark)
-    write_atomically(path, (head + mark + text + "\n" + END + rest.split(END, 1)[1]).encode())
+    return head + mark + text + "\n" + END + rest.split(END, 1)[1]
+
+
+def put(path: Path, command: str, text: str) -> None:
+    """Replace the text between the two marks of a command in a file; errors as :func:`replaced`."""
+    write_atomically(path, replaced(path.read_text(), command, text).encode())

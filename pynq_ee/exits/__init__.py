@@ -4,8 +4,9 @@ from pynq_ee.exits.calibration import Calibration, calibrate, front, optimum
 from pynq_ee.exits.costs import Costs
 from pynq_ee.exits.governor import Governor, hold
 from pynq_ee.exits.risk import Controlled, controlled
-from pynq_ee.exits.rule import check_thresholds, entropy, exit_of, leaves, shares, softmax
+from pynq_ee.exits.rule import check_thresholds, exit_of, leaves, shares
 from pynq_ee.exits.scores import Outcome, Scores, outcome, sweep
+from pynq_ee.exits.softmax_entropy import entropy, softmax
 
 __all__ = [
     "Calibration",

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 
-from pynq_ee.exits.rule import DIFFERENCE_BITS, ENTROPY_ERROR
+from pynq_ee.exits.softmax_entropy import DIFFERENCE_BITS, ENTROPY_ERROR
 from pynq_ee.network.spec import CLASSES, FEATURES_ALWAYS, FEATURES_NEVER
 
 #: What is left, in nats, between the greatest entropy of an image that is sent without features and the threshold: by

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pynq_ee.errors import InputError
-from pynq_ee.exits import rule
+from pynq_ee.exits import rule, softmax_entropy
 from pynq_ee.network.spec import CLASSES
 
 FloatArray = npt.NDArray[np.float64]
@@ -62,7 +62,9 @@ class Scores:
         array = np.asarray(logits)
         if array.ndim != 3:
             raise InputError(f"logits have shape {array.shape}; it must be (images, exits, {CLASSES})")
-        return Scores(rule.entropy(array), array.argmax(-1).astype(np.int64), check_labels(truth, len(array)))
+        return Scores(
+            softmax_entropy.entropy(array), array.argmax(-1).astype(np.int64), check_labels(truth, len(array))
+        )
 
     def __len__(self) -> int:
         return len(self.truth)

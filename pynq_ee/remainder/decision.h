@@ -1,4 +1,4 @@
-// Entropy, label and verdict of logits, as pynq_ee/exits/rule.py defines them.
+// Entropy, label and verdict of logits, as pynq_ee/exits/softmax_entropy.py and rule.py define them.
 
 #pragma once
 
@@ -19,7 +19,7 @@ constexpr int kDifferenceBits = 8;  // differences of logits in units of 2**-8
 constexpr int kLogarithmBits = 8;
 constexpr int kMaxClasses = 4095;  // whose exponentials' sum 32 bits hold
 
-// The tables of pynq_ee.exits.rule, and the exponent of one exit's logits.
+// The tables of pynq_ee.exits.softmax_entropy, and the exponent of one exit's logits.
 struct DecisionTable {
   uint32_t left, half, right;  // logits to units of 1/256: ((logits << left) + half) >> right
   std::vector<uint32_t> exponentials;  // the last one is 0

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pynq_ee.errors import InputError, whole_number
-from pynq_ee.exits import rule
+from pynq_ee.exits import softmax_entropy
 from pynq_ee.network import spec
 from pynq_ee.network.weights import Model
 from pynq_ee.remainder import Decision, _native, packing
@@ -101,12 +101,12 @@ def decider(exponent: int) -> Callable[[npt.NDArray, float], Decision]:
     Returns
     -------
     A function of int16 logits (n, classes), whose rows may stand apart as in the circuit's records. It gives a
-    :class:`Decision`, equal to what :mod:`pynq_ee.exits.rule` defines, and raises
+    :class:`Decision`, equal to what :mod:`pynq_ee.exits` defines, and raises
     :class:`~pynq_ee.errors.InputError` on logits of another type or shape.
     """
     try:
         table = _native.decision_table(
-            exponent, rule.exponentials().astype(np.uint32), rule.logarithms().astype(np.uint32)
+            exponent, softmax_entropy.exponentials().astype(np.uint32), softmax_entropy.logarithms().astype(np.uint32)
         )
     except (TypeError, ValueError) as error:
         raise InputError(f"exponent is {exponent!r}; it must be a whole number, -32 to 32") from error

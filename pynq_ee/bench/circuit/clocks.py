@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pynq_ee.bench import pages
 from pynq_ee.data import datasets
 from pynq_ee.data.datasets import Digits
 from pynq_ee.errors import DataError
-from pynq_ee.files import write_atomically
 from pynq_ee.inference import EarlyExitInference
 from pynq_ee.network import fabric, weights
 from pynq_ee.network.weights import Model
@@ -38,8 +38,7 @@ BATCH, LATENCY = 1024, 60
 #: Clocks an image of the batch that the overlay may take, by pixels a beat.
 BARS = {8: 98.5, 4: 196.5}
 
-_BEGIN = "<!-- table: written by python -m pynq_ee.bench.circuit.clocks -->"
-_END = "<!-- end of the table -->"
+COMMAND = "python -m pynq_ee.bench.circuit.clocks"
 
 Row = dict[str, Any]
 
@@ -124,25 +123,10 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def within(text: str, written: str) -> str:
-    """A page with what is between its marks replaced.
-
-    Raises
-    ------
-    DataError
-        It has no marks.
-    """
-    before, begin, rest = text.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
-    if not begin or not end:
-        raise DataError(f"the page has no place for the table; give it two lines: {_BEGIN} and {_END}")
-    return f"{before}{begin}\n\n{written}\n\n{end}{after}"
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Count, print, write; 1 where a bar is not held or a bit is wrong."""
     parser = argparse.ArgumentParser(
-        prog="python -m pynq_ee.bench.circuit.clocks",
+        prog=COMMAND,
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -155,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = [count(_with_pixels(model, pixels), digits, options.latency) for pixels in sorted(BARS, reverse=True)]
     print(json.dumps(rows, indent=2) if options.json else table(rows))
     if options.page is not None:
-        write_atomically(options.page, within(options.page.read_text(), table(rows)).encode())
+        pages.put(options.page, COMMAND, table(rows))
     failures = [row for row in rows if row["clocks_image"] > row["bar"] or not row["right"]]
     for row in failures:
         what = "has wrong bits" if not row["right"] else f"takes more than {row['bar']:g} clocks an image"

@@ -29,7 +29,7 @@ import numpy as np
 from pynq_ee.bench import pages
 from pynq_ee.bench.host import stored
 from pynq_ee.errors import ToolError
-from pynq_ee.exits import rule
+from pynq_ee.exits import softmax_entropy
 from pynq_ee.files import check_way_out
 from pynq_ee.network import spec, weights
 from pynq_ee.network.weights import Model
@@ -272,7 +272,7 @@ def _data(model: Model, images: int) -> Iterator[bytes]:
     random = np.random.default_rng(0).integers(0, 256, (images, spec.IMAGE_SIDE, spec.IMAGE_SIDE)).astype(np.uint8)
     yield stored.integers(images, spec.CLASSES)
     yield from stored.network(model, random)
-    tables = rule.exponentials(), rule.logarithms()
+    tables = softmax_entropy.exponentials(), softmax_entropy.logarithms()
     yield stored.integers(model.logit_exponents[0], *map(len, tables))
     yield b"".join(entries.astype("<u4").tobytes() for entries in tables)
 

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from pynq_ee import exits, remainder
 from pynq_ee.bench import engines
 from pynq_ee.errors import ToolError
-from pynq_ee.exits.rule import ENTROPY_ERROR
+from pynq_ee.exits.softmax_entropy import ENTROPY_ERROR
 from pynq_ee.network import fabric, spec, weights
 from pynq_ee.network.weights import Model
 

@@ -20,7 +20,7 @@ from hypothesis.extra import numpy as hnp
 import models
 from pynq_ee import exits, remainder
 from pynq_ee.errors import InputError, ToolError
-from pynq_ee.exits import rule
+from pynq_ee.exits import softmax_entropy
 from pynq_ee.network import fabric, spec
 from pynq_ee.network.spec import NETWORKS
 from pynq_ee.network.weights import LayerWeights, Model
@@ -398,7 +398,7 @@ def test_the_binding_refuses_outputs_of_another_size_or_that_must_not_be_written
     ]:
         with pytest.raises((ValueError, BufferError)):
             _native.run_first_exit(network, *arguments)
-    tables = rule.exponentials().astype(np.uint32), rule.logarithms().astype(np.uint32)
+    tables = softmax_entropy.exponentials().astype(np.uint32), softmax_entropy.logarithms().astype(np.uint32)
     with pytest.raises(ValueError):
         _native.run_stage(_native.decision_table(0, *tables), 0, features, hidden, logits, 1)
     with pytest.raises((ValueError, TypeError)):

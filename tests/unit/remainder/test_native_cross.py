@@ -18,7 +18,7 @@ import pytest
 import models
 from pynq_ee import exits
 from pynq_ee.bench.host import instructions, stored
-from pynq_ee.exits import rule
+from pynq_ee.exits import softmax_entropy
 from pynq_ee.network import spec
 from pynq_ee.remainder import packing
 
@@ -78,7 +78,7 @@ def write_vectors() -> Iterator[bytes]:
     for seed, network in enumerate(spec.NETWORKS):
         images = np.random.default_rng(seed).integers(0, 256, (ROWS, 28, 28)).astype(np.uint8)
         yield from stored.network(models.random_model(seed, network=network), images)
-    tables = rule.exponentials(), rule.logarithms()
+    tables = softmax_entropy.exponentials(), softmax_entropy.logarithms()
     yield stored.integers(*map(len, tables))
     yield b"".join(table.astype("<u4").tobytes() for table in tables)
     for count in classes:
