@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pynq_ee.bitcheck.netlist import Builder, Net, bundle, constant
+from pynq_ee.bitcheck.netlist import HIGH, LOW, Builder, Net, bundle, constant
 
 _WIDTHS = ("2", "4", "9", "18")
 _INVERTIBLE = (
@@ -75,8 +75,6 @@ class BlockRam:
             for value in ("INIT", "SRVAL"):  # a feature says that a bit is 0
                 bits = (f"Z{value}_{port}[{bit}]" not in self._features for bit in range(18))
                 parameters[f"{value}_{port}"] = constant(sum(on << bit for bit, on in enumerate(bits)), 18)
-        for pin in _INVERTIBLE:
-            parameters[f"IS_{pin}_INVERTED"] = str(int(f"ZINV_{pin}" not in self._features))
         for begin, lines in (("INIT", 64), ("INITP", 8)):
             for line in range(lines):
                 if content := self._line(f"{begin}_{line:02X}"):
@@ -85,8 +83,8 @@ class BlockRam:
 
     def _ports(self) -> dict[str, Net]:
         vectors = {"ADDRARDADDR": 14, "ADDRBWRADDR": 14, "DIADI": 16, "DIBDI": 16, "DIPADIP": 2, "DIPBDIP": 2}
-        single = (*_INVERTIBLE, "REGCEAREGCE", "REGCEB")
-        ports = {name: self._input(name) for name in single}
+        ports = {name: self._input(name) for name in ("REGCEAREGCE", "REGCEB")}
+        ports |= {name: self._inverted(name) for name in _INVERTIBLE}
         ports |= {name: bundle([self._input(f"{name}{bit}") for bit in range(size)]) for name, size in vectors.items()}
         # Each enable of a byte has two pins, for the nibbles that a memory of 36 Kbit has of a byte in each half.
         for name, size in (("WEA", 2), ("WEBWE", 4)):
@@ -100,6 +98,16 @@ class BlockRam:
 
     def _input(self, name: str) -> Net:
         return self._builder.input(self._tile, self._site, self._pins[name])
+
+    def _inverted(self, name: str) -> Net:
+        """An input, inverted unless a feature says that it is not."""
+        net = self._input(name)
+        if f"ZINV_{name}" in self._features:
+            return net
+        if net in (LOW, HIGH):
+            return LOW if net == HIGH else HIGH
+        self._builder.wire(f"{self._name}_{name}", f"!{net}")
+        return f"{self._name}_{name}"
 
     def _width(self, name: str) -> str:
         found = [width for width in _WIDTHS if f"{name}_{width}" in self._features]

@@ -67,7 +67,8 @@ class Findings:
     cells
         Of the netlist, by their type.
     unused
-        Features that are set and make nothing that reaches the processor, by the type of tile.
+        Features that are set and make nothing that reaches the processor, by the type of tile; what enables clocks is
+        not counted.
     """
 
     part: str = ""
@@ -144,5 +145,5 @@ def check(data: bytes, folder: Path, progress: Progress = lambda step: None) -> 
                 processor.add(builder, tile, index)
     netlist = builder.finish()
     found.fights, found.problems = routing.fights, [*clocks.disabled(decoded), *netlist.problems]
-    found.cells, found.unused = netlist.counts(), builder.unused()
+    found.cells, found.unused = netlist.counts(), builder.unused(clocks.enables)
     return found, netlist

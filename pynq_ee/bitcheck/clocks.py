@@ -17,6 +17,13 @@ _ENABLED = (
     (r"CLK_BUFG_REBUF_R_CK_(GCLK\d+)_\w+\.\w+", (r"\1_ENABLE_ABOVE", r"\1_ENABLE_BELOW")),
 )
 
+_ENABLES = re.compile(r"ENABLE_BUFFER\..+|.+_ACTIVE|.+_ENABLE_(ABOVE|BELOW)|.+_USED")
+
+
+def enables(feature: str) -> bool:
+    """Whether a feature enables a clock, and makes no part of the circuit."""
+    return _ENABLES.fullmatch(feature) is not None
+
 
 def disabled(decoded: Decoded) -> Iterator[str]:
     """Clocks that are switched to somewhere and not enabled there, in words."""

@@ -102,13 +102,14 @@ class Builder:
         """Count a feature as one that the netlist has."""
         self._used.setdefault(tile, set()).add(feature)
 
-    def unused(self) -> dict[str, int]:
-        """Features that are set and not in the netlist, by the type of tile; switches not counted."""
+    def unused(self, passed_over: Callable[[str], bool]) -> dict[str, int]:
+        """Features that are set and not in the netlist, by the type of tile; switches and others are passed over."""
         found: Counter[str] = Counter()
         for tile, features in self._features.items():
             used = self._used.get(tile, set())
             found[self.database.grid[tile]["type"]] += sum(
-                feature not in used and not is_switch(self.database, tile, feature) for feature in features
+                not (feature in used or passed_over(feature) or is_switch(self.database, tile, feature))
+                for feature in features
             )
         return dict(sorted((+found).items()))
 

@@ -302,7 +302,7 @@ def test_half_a_block_ram_is_one_of_18_kbit(decode: Decode) -> None:
         "READ_WIDTH_B": "1",
         "DOA_REG": "1",
     }
-    assert (cell.parameters["IS_ENARDEN_INVERTED"], cell.parameters["IS_ENBWREN_INVERTED"]) == ("0", "1")
+    assert (cell.ports["ENARDEN"], cell.ports["ENBWREN"]) == ("1'b1", "1'b0"), "both are high, and one is inverted"
     assert processor(netlist)["EMIOGPIOI"] == "{1'bx, 1'bx, 1'bx, MEMORY_X4Y0_Y0_DOADO3}"
     assert cell.ports["DOADO"].count(",") == 15 and cell.ports["WEBWE"] == "{1'b1, 1'b1, 1'b1, 1'b1}"
 
