@@ -18,14 +18,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pynq_ee.errors import DeviceError, ToolError
+from pynq_ee.errors import DeviceError, InputError, ToolError
 from pynq_ee.generate import verilog
 from pynq_ee.network import weights
 from pynq_ee.network.weights import Model
 from pynq_ee.sim import hardware_make, libraries
 
 _LIBRARY = "build/overlay/liboverlay.so"
-_SOURCES = ("Makefile", "rtl/*", "rtl/sim/*")
+_SOURCES = ("Makefile", "rtl/*", "rtl/sim/*", "rtl/netlist/*")
 _WITHOUT = 'device="sim" simulates the same registers and streams without Verilator'
 _OVERLAY = libraries.Kind("the simulated overlay", _WITHOUT)
 
@@ -100,7 +100,7 @@ class _Counts(ctypes.Structure):
     _fields_ = [(name, ctypes.c_uint64) for name in Counts._fields]
 
 
-def library(model: Model, vcd: bool = False) -> Path:
+def library(model: Model, vcd: bool = False, netlist: Path | None = None) -> Path:
     """Path of the shared library of a model's overlay; built if no whole one of this user's is in the cache.
 
     Parameters
@@ -109,15 +109,30 @@ def library(model: Model, vcd: bool = False) -> Path:
         The network whose first exit is in it.
     vcd
         It is to write waveforms, and is slower.
+    netlist
+        Verilog with a module ``zynq7_top`` of cells of the 7 series, one of them a PS7: what is simulated instead of
+        the RTL, behind the pins of that cell. ``make -C hw netlist`` writes one; one from a bitstream does as well.
 
     Raises
     ------
+    InputError
+        No such netlist.
     ToolError
-        Verilator, make or a C++ compiler is missing or fails, or the cache cannot be written.
+        Verilator, make or a C++ compiler is missing or fails, the cache cannot be written, or there is no Yosys whose
+        models of the cells a netlist needs.
     """
-    digest = libraries.digest(hardware_make.hardware_folder(), _SOURCES, {"model.sv": verilog.generated(model)})
-    path = libraries.place(f"overlay-{model.build_id:08x}-{digest}{'-vcd' if vcd else ''}.so", _OVERLAY)
-    return path if libraries.is_whole(path) else _build(model, path, vcd)
+    sources = {"model.sv": verilog.generated(model)}
+    if netlist is not None:
+        try:
+            sources["netlist.v"] = netlist.read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(
+                f"the netlist {netlist} cannot be read ({error}); `make -C hw netlist` writes one"
+            ) from error
+    digest = libraries.digest(hardware_make.hardware_folder(), _SOURCES, sources)
+    kind = "-netlist" if netlist else ""
+    path = libraries.place(f"overlay{kind}-{model.build_id:08x}-{digest}{'-vcd' if vcd else ''}.so", _OVERLAY)
+    return path if libraries.is_whole(path) else _build(model, path, vcd, sources.get("netlist.v"))
 
 
 def check_tools() -> None:
@@ -136,18 +151,25 @@ def check_tools() -> None:
         )
 
 
-def _build(model: Model, path: Path, vcd: bool) -> Path:
+def _build(model: Model, path: Path, vcd: bool, netlist: str | None) -> Path:
     check_tools()
     _log.warning(
-        "compiling the overlay's Verilog for build_id 0x%08x, once on this machine: about a minute; it is kept in %s",
+        "compiling the overlay's %s for build_id 0x%08x, once on this machine: %s; it is kept in %s",
+        "Verilog" if netlist is None else "netlist",
         model.build_id,
+        "about a minute" if netlist is None else "some minutes",
         path.parent,
     )
 
     def compile_in(folder: Path) -> Path:
         with hardware_make.plain_folder() as plain:
             weights.save(model, plain / "model.npz")
-            done = hardware_make.make(plain, "overlay-library", MODEL="../model.npz", VCD="1" if vcd else "")
+            if netlist is not None:
+                (plain / "netlist.v").write_text(netlist)
+            gates = "" if netlist is None else "../netlist.v"
+            done = hardware_make.make(
+                plain, "overlay-library", MODEL="../model.npz", VCD="1" if vcd else "", NETLIST=gates
+            )
             if done.returncode or not (plain / _LIBRARY).is_file():
                 lines = (done.stdout + done.stderr).strip().splitlines()
                 raise ToolError(

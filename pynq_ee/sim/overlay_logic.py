@@ -66,11 +66,17 @@ class OverlayFabric(Fabric):
         Share of the clocks in which another program begins to read a register, 0 to 1 without 1.
     vcd
         Write a waveform there. It begins when the fabric is programmed, and anew when it is programmed again.
+    netlist
+        Simulate this netlist of ``zynq7_top`` instead of the RTL; see :func:`pynq_ee.sim.overlay_library.library`. Its
+        name says so then. Whether a batch is under way is told by what the processor writes and reads, and nothing but
+        the buses is seen to move: a thousand clocks without it are rest, and a count ends with memory's last answer.
 
     Raises
     ------
+    InputError
+        No such netlist.
     ToolError
-        Verilator is missing, or fails.
+        Verilator is missing, or fails; or Yosys, with a netlist.
     """
 
     name = "rtl overlay"
@@ -84,9 +90,12 @@ class OverlayFabric(Fabric):
         look: tuple[int, int] | None = None,
         bystander: float = 0.0,
         vcd: str | os.PathLike[str] | None = None,
+        netlist: str | os.PathLike[str] | None = None,
     ) -> None:
         self._spec = model.spec
-        self._library = overlay_library.library(model, vcd is not None)
+        if netlist is not None:
+            self.name = f"netlist {Path(netlist).name}"
+        self._library = overlay_library.library(model, vcd is not None, None if netlist is None else Path(netlist))
         self._vcd = None if vcd is None else Path(vcd).absolute()
         self.conditions = conditions
         self.look = look

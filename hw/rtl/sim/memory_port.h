@@ -20,6 +20,7 @@ class MemoryPort {
 
   overlay_settings settings{};
   uint64_t read_bursts = 0, read_words = 0, write_bursts = 0, write_words = 0;
+  uint64_t answered = 0;  // the clock of the last answer to a write
   std::string violation;
 
   void attach(uint8_t *bytes, uint64_t base, const uint64_t *ranges, uint32_t count) {
@@ -102,6 +103,7 @@ class MemoryPort {
     }
     if (top.m_axi_hp0_bvalid && top.m_axi_hp0_bready) {
       answer_offered_ = false;
+      answered = now;
       answers_.pop_front();
       moved = true;
     }

@@ -19,8 +19,13 @@ namespace {
 
 // Clocks without a movement after which a circuit has come to rest. With a transfer under way they are more than the
 // longest that a beat may stay within the kernel (spec::FILL_CLOCKS); without one, more than an empty run takes. A reset
-// waits for memory, and memory may never answer.
-constexpr uint64_t STALLED = 1024, QUIET = 48;
+// waits for memory, and memory may never answer. Of a netlist only the buses can be seen to move, and not the streams.
+#ifdef OVERLAY_NETLIST
+constexpr bool NETLIST = true;
+#else
+constexpr bool NETLIST = false;
+#endif
+constexpr uint64_t STALLED = 1024, QUIET = NETLIST ? STALLED : 48;
 
 // Clocks of the reset at the beginning, and until whatever hangs on it has left its own.
 constexpr int RESET = 8, SETTLES = 32;
@@ -112,7 +117,7 @@ struct overlay {
     if (top->sending && !sending) began = counts.clocks;
     if (!top->receiving && receiving) {
       ++counts.batches;
-      counts.batch_clocks = counts.clocks - began;
+      counts.batch_clocks = (NETLIST ? memory.answered : counts.clocks) - began;  // a netlist's end is known when it is read
       counts.busy_clocks += counts.batch_clocks;
     }
     counts.resets += top->resetting && !resetting;
@@ -127,6 +132,7 @@ struct overlay {
   }
 
   bool broken() {
+    if (violation.empty() && top->unclocked) violation = "a port of the processor does not have the clock FCLK 0";
     if (violation.empty()) violation = memory.violation.empty() ? registers.violation : memory.violation;
     return !violation.empty();
   }

