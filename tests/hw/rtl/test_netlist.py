@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pynq_ee.bench.circuit import utilization
+from pynq_ee.bench.circuit import netlist, utilization
+from pynq_ee.data.datasets import Digits
 from pynq_ee.errors import DataError, DeviceError, InputError
 from pynq_ee.network import weights
 from pynq_ee.network.spec import Spec
@@ -45,6 +46,12 @@ def thin(random_model: Callable[..., Model], tmp_path: Path) -> dict[str, object
 
 
 @needs_verilator
+def test_the_rtl_does_what_a_netlist_of_it_must(digits: Digits) -> None:
+    found = dict(netlist.check(weights.load(), None, digits.images[:20]))
+    assert len(found) == 18 and all(found.values()), found
+
+
+@needs_verilator
 @needs_synthesizer
 @pytest.mark.slow
 def test_a_netlist_is_counted_when_it_does_what_the_definition_says(make: Make, thin: dict[str, object]) -> None:
@@ -73,10 +80,10 @@ def test_the_netlist_of_yosys_0_23_is_refused_because_it_is_wrong(make: Make, th
 @needs_synthesizer
 def test_a_netlist_whose_ports_have_no_clock_is_told(tmp_path: Path) -> None:
     """Its register accesses would be answered, by chance, in no clock of the circuit's."""
-    netlist = tmp_path / "netlist.v"
-    netlist.write_text("module zynq7_top (); PS7 anything (.MAXIGP0ACLK(1'b0), .SAXIHP0ACLK(1'b0)); endmodule\n")
+    file = tmp_path / "netlist.v"
+    file.write_text("module zynq7_top (); PS7 anything (.MAXIGP0ACLK(1'b0), .SAXIHP0ACLK(1'b0)); endmodule\n")
     model = weights.load()
-    overlay = Overlay(overlay_library.library(model, netlist=netlist), model.spec.beat_bytes)
+    overlay = Overlay(overlay_library.library(model, netlist=file), model.spec.beat_bytes)
     with pytest.raises(DeviceError, match="does not have the clock FCLK 0"):
         overlay.run(2)
     overlay.close()
@@ -100,7 +107,7 @@ def cell(kind: str, output: str, *, driven: int, by: tuple[int, ...] = ()) -> di
 
 
 @pytest.fixture
-def netlist() -> dict[str, Any]:
+def synthesized() -> dict[str, Any]:
     """Two registers of two parts, with a table and a carry before the first, and what is not counted."""
     cells = {
         "$1": cell("FDRE", "Q", driven=2, by=(3,)),
@@ -122,27 +129,27 @@ def netlist() -> dict[str, Any]:
     return {"modules": {"zynq7_top": {"cells": cells, "netnames": names}}}
 
 
-def test_tables_and_carries_belong_to_the_part_of_the_register_behind_them(netlist: dict[str, Any]) -> None:
-    total, parts = utilization.count(netlist)
+def test_tables_and_carries_belong_to_the_part_of_the_register_behind_them(synthesized: dict[str, Any]) -> None:
+    total, parts = utilization.count(synthesized)
     assert total == {"LUT": 5, "FF": 2, "DSP": 0, "BRAM": 0.5, "CARRY4": 1}
     assert parts["overlay.kernel.core.trunk"] == {"LUT": 1, "FF": 1, "DSP": 0, "BRAM": 0, "CARRY4": 1}
     assert parts["overlay.dma"] == {"LUT": 4, "FF": 1, "DSP": 0, "BRAM": 0, "CARRY4": 0}
     assert parts["overlay.kernel.core"]["BRAM"] == 0.5, "a name without a module below belongs to the module itself"
 
 
-def test_a_cell_that_nobody_has_counted_is_told(netlist: dict[str, Any]) -> None:
-    netlist["modules"]["zynq7_top"]["cells"]["$9"] = cell("LDCE", "Q", driven=10)
+def test_a_cell_that_nobody_has_counted_is_told(synthesized: dict[str, Any]) -> None:
+    synthesized["modules"]["zynq7_top"]["cells"]["$9"] = cell("LDCE", "Q", driven=10)
     with pytest.raises(DataError, match="LDCE"):
-        utilization.count(netlist)
+        utilization.count(synthesized)
     with pytest.raises(DataError, match="make -C hw netlist"):
         utilization.count({"modules": {}})
 
 
 def test_growth_beyond_three_per_cent_fails_until_it_is_accepted(
-    netlist: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    synthesized: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file, bars = tmp_path / "netlist.json", tmp_path / "area.json"
-    file.write_text(json.dumps(netlist))
+    file.write_text(json.dumps(synthesized))
     line = [str(file), "--bars", str(bars), "--model", weights.DEFAULT]
     assert utilization.main(line) == 1
     assert "none were accepted" in capsys.readouterr().err
