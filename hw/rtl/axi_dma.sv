@@ -131,4 +131,8 @@ module axi_dma #(
       .bresp(m_axi_s2mm_bresp), .bvalid(m_axi_s2mm_bvalid), .bready(m_axi_s2mm_bready),
       .tdata(s_axis_s2mm_tdata), .tkeep(s_axis_s2mm_tkeep), .tlast(s_axis_s2mm_tlast),
       .tvalid(s_axis_s2mm_tvalid), .tready(s_axis_s2mm_tready));
+
+`ifdef PROVE_axi_dma
+  `include "formal/axi_dma.svh"
+`endif
 endmodule

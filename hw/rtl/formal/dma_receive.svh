@@ -1,5 +1,6 @@
 // Bursts stay, are within a block of 16 words, and their words are in the FIFO when they are announced; each has its
-// last word marked; no more are under way than may be; a stop announces no more.
+// last word marked; no more are under way than may be; a stop announces no more, and what is under way then only falls:
+// by each word that memory takes, one of which is offered within five clocks, and by each answer.
   reg f_started = 0;
   always @(posedge clock) f_started <= 1;
   always @* if (!f_started) assume(reset);
@@ -13,6 +14,7 @@
     if (start) assume(!f_active && !stop && !failing);
     if (start) assume(load || f_loaded);
     if (load) assume(length != 0 && (stop || start));
+    if (load && !start) assume($past(stop));
     if (f_started && reset) assume(drained);
     if (f_started && !$past(reset) && $past(stop && !drained)) assume(stop);
   end
@@ -23,7 +25,21 @@
     f_addresses <= reset ? 4'd0 : f_addresses + (awvalid && awready) - bvalid;
     f_lasts <= reset ? 4'd0 : f_lasts + (wvalid && wready && wlast) - bvalid;
   end
-  always @* if (first_valid) assume(stored != 0);  // the FIFO, whose own proof this rests on
+  reg [1:0] f_fifo_waits = 0;  // the FIFO, whose own proof this rests on
+  always @(posedge clock) f_fifo_waits <= clears || stored == 0 || first_valid ? 2'd0 : f_fifo_waits + 1'b1;
+  always @* begin
+    if (first_valid) assume(stored != 0);
+    if (stored != 0 && !first_valid) assume(f_fifo_waits <= 1);
+  end
+
+  // Words that are in the FIFO and announced; and all that memory has not taken yet.
+  wire [DEPTH_BITS+1:0] f_owed = (writing ? words_after + 6'd1 : 6'd0) + (next_valid ? next_after + 6'd1 : 6'd0);
+  wire [DEPTH_BITS+1:0] f_left = f_owed + wvalid;
+  reg [2:0] f_idle = 0;        // clocks in which there are some, and none is offered
+  always @(posedge clock) f_idle <= reset || f_left == 0 || wvalid ? 3'd0 : f_idle + 1'b1;
+  reg f_transfer = 0;          // words come, or blocks of them are to be announced
+  always @(posedge clock) f_transfer <= !reset && !stop && (start || (f_transfer && !finished));
+  wire [DEPTH_BITS+1:0] f_unannounced = stored - f_owed;
   always @* if (bvalid) assume(f_addresses != 0 && f_lasts != 0);
 
   always @(posedge clock) if (f_started) begin
@@ -37,10 +53,33 @@
     if (stopped) assert (drained);
     if ($past(tready && tvalid && tlast)) assert (!tready);
     if (tready) assert (open);
+    assert (stored >= f_owed && stored <= ROOM + 3);
+    if (room) assert (stored <= ROOM);
+    if (tready) assert (stored <= ROOM + 1);
+    if (word_valid) assert (stored <= ROOM + 2);
+    if (f_transfer) begin
+      if (!closed) assert (f_unannounced == 16 * blocks + write_position - position);
+      if (closed && blocks != 0) assert (f_unannounced == 16 * blocks - 15 + last_position - position);
+      if (closed && blocks == 0) assert (f_unannounced == 0);
+      if (closed && blocks == 1) assert (last_position >= position);
+      if (closed) assert (!open && !word_valid);
+      if (planned) assert (blocks != 0 && plan_ends == (closed && blocks == 1));
+      if (planned) assert (plan_after == (plan_ends ? last_position - position : ~position));
+      if (!stop && !failing) assert (f_active);
+    end else if (!stop && !failing) assert (drained && stored == 0 && blocks == 0 && !(open || closed || planned));
+    if (!f_transfer && !stop && !failing) assert (!word_valid && !tready);
+    if (complete) assert (!f_transfer);
+    if (f_loaded) assert (!f_transfer && write_position == position && !word_valid);
+    if (!$past(reset) && $past(stop)) assert (f_left + $past(wvalid && wready) == $past(f_left));
+    assert (f_idle <= 4);
+    if (next_valid && !writing && !wvalid) assert (f_idle == 0);
+    if (writing && !first_valid && !wvalid) assert (f_idle <= f_fifo_waits + 1);
+    if ($past(reset)) assert (!awvalid && !wvalid && !tready && drained && !failing && !complete && !failed && !stopped);
   end
 
 `ifndef INDUCTION
-  // From the reset on: bursts within their block, and words as announced: a queue of the lengths of the bursts whose last word has not been taken.
+  // From the reset on: bursts within their block, and words as announced: a queue of the lengths of the bursts whose last
+  // word has not been taken.
   reg [3:0] f_after [0:3];
   reg [1:0] f_head = 0, f_tail = 0;
   reg [3:0] f_word = 0;

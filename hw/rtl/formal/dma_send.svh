@@ -53,4 +53,5 @@
     if (!$past(reset) && $past(stop)) assert (f_under_way + $past(rvalid) == $past(f_under_way));
     assert (drained == (f_under_way == 0));
     if (failed || stopped) assert (drained || $past(reset));
+    if ($past(reset)) assert (!arvalid && !tvalid && !failing && !complete && !failed && !stopped);
   end

@@ -1,4 +1,5 @@
-// Given that it is not written while it holds 2^DEPTH_BITS words: never written while full; what is offered stays; each word comes out as it was written, in its turn.
+// Given that it is not written while it holds 2^DEPTH_BITS words: never written while full; what is offered stays; each
+// word comes out as it was written, in its turn; and while it holds any, one is offered within three clocks.
   wire [DEPTH_BITS:0] f_in_memory = writes - reads;
   wire f_full = f_in_memory[DEPTH_BITS];
   reg f_started = 0;
@@ -7,6 +8,9 @@
   reg [DEPTH_BITS:0] f_held = 0;  // words written and not read
   always @(posedge clock) f_held <= clear ? 0 : f_held + write - (read && first_valid);
   always @* if (write) assume(!f_held[DEPTH_BITS]);  // who writes has reserved a place
+
+  reg [1:0] f_waits = 0;          // clocks in which it holds words and offers none
+  always @(posedge clock) f_waits <= clear || f_held == 0 || first_valid ? 2'd0 : f_waits + 1'b1;
 
   // One word, any: its number is that of its place, and one bit more.
   (* anyconst *) reg [DEPTH_BITS:0] f_number;
@@ -33,6 +37,7 @@
     assert (f_in_memory <= 1 << DEPTH_BITS);
     assert (f_held == f_in_memory + fetched_valid + first_valid);
     assert (!(write && f_full));
+    if (f_held != 0 && !first_valid) assert (f_waits <= 1 && (f_waits == 0 || fetched_valid));
     if (f_written) assert (f_ahead < f_in_memory && memory[f_number[DEPTH_BITS-1:0]] == f_word);
     if (f_ahead < f_in_memory && !f_written) assert (0);
     if (f_fetched) assert (fetched_valid && (f_written || fetched == f_word));

@@ -294,8 +294,9 @@ class Extent(NamedTuple):
     deadline_seconds: float
 
 
-#: Where the circuit is simulated clock by clock.
-RTL_EXTENT = Extent(capacity=32, call_images=100, session_images=400, deadline_seconds=3.0)
+#: Where the circuit is simulated clock by clock. A batch takes a tenth of a second of this machine's time, and a deadline
+#: is of that time: on a machine with much other work it has to be long.
+RTL_EXTENT = Extent(capacity=32, call_images=100, session_images=400, deadline_seconds=10.0)
 
 
 def _fabric(kernel: str) -> tuple[Callable[[np.random.Generator], Any], Mapping[str, Any], Extent]:
