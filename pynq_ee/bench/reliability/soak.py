@@ -294,8 +294,8 @@ class Extent(NamedTuple):
     deadline_seconds: float
 
 
-#: Where the circuit is simulated clock by clock. A batch takes a tenth of a second of this machine's time, and a deadline
-#: is of that time: on a machine with much other work it has to be long.
+#: Where the circuit is simulated clock by clock. A batch takes a tenth of a second of the machine's time. A deadline
+#: is of that time too: on a machine with much other work it has to be long.
 RTL_EXTENT = Extent(capacity=32, call_images=100, session_images=400, deadline_seconds=10.0)
 
 
