@@ -120,7 +120,7 @@ class Slice:
         table, numbers = reduced(table, numbers, {number: net for number, net in nets.items() if net in (LOW, HIGH)})
         if not numbers:
             self._builder.wire(name, HIGH if table else LOW)
-        elif table == 0b10:
+        elif len(numbers) == 1 and table == 0b10:
             self._builder.wire(name, nets[numbers[0]])
         else:
             ports = {f"I{index}": nets[number] for index, number in enumerate(numbers)} | {"O": name}

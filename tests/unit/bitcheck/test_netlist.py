@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pynq_ee.bitcheck.check import Findings
@@ -66,6 +66,31 @@ def test_a_table_is_of_the_inputs_that_it_depends_on(decode: Decode) -> None:
     assert cell.parameters == {"INIT": "4'h6"}
     assert cell.ports == {"I0": "PS7_EMIOGPIOO0", "I1": "PS7_EMIOGPIOO1", "O": "LOGIC_X3Y0_X0_A_O6"}
     assert processor(netlist)["EMIOGPIOI"] == "{1'bx, 1'bx, 1'bx, LOGIC_X3Y0_X0_A_O6}"
+
+
+@given(value=st.integers(0, 15))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=16, deadline=None)
+@example(value=2)
+def test_every_table_of_two_inputs_comes_back(decode: Decode, value: int) -> None:
+    """Among them those that are one of their inputs, or constant, and those that have the bits of one and are not."""
+    whole = sum((value >> (entry >> 2 & 1 | entry >> 3 & 2) & 1) << entry for entry in range(64))
+    found, netlist = decode(
+        {
+            LOWER: slice_of(*table("C", whole)),
+            SWITCHES: switches(C3="FROM_EMIOGPIOO0", C5="FROM_EMIOGPIOO1", EMIOGPIOI0="FROM_C"),
+        }
+    )
+    assert not found.faults
+    net = resolved(netlist, "LOGIC_X3Y0_X0_C_O6")
+    inputs = ("PS7_EMIOGPIOO0", "PS7_EMIOGPIOO1")
+    for entry in range(4):
+        values = {"1'b0": 0, "1'b1": 1, **{name: entry >> place & 1 for place, name in enumerate(inputs)}}
+        for cell in netlist.cells:
+            if cell.type.startswith("LUT"):
+                read = [values[cell.ports[f"I{place}"]] for place in range(int(cell.type[3:]))]
+                at = sum(bit << place for place, bit in enumerate(read))
+                values[cell.ports["O"]] = int(cell.parameters["INIT"].split("h")[1], 16) >> at & 1
+        assert values[net] == value >> entry & 1
 
 
 def test_both_halves_of_a_table_are_tables(decode: Decode) -> None:
