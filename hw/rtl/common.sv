@@ -1,106 +1,41 @@
-// Parts that the processes of the reference circuit share.
+// Parts that the processes of the core share.
 
-// A FIFO whose writer reserves a place before it starts to compute: what it writes, clocks later, finds room. So no
-// pipeline ever has to stand still, and no clock enable fans out to one.
-module fifo #(parameter WIDTH = 1, parameter DEPTH = 16) (
-    input wire clock, input wire reset,
-    input wire reserve, output wire room,
-    input wire write, input wire [WIDTH-1:0] written,
-    input wire read, output wire [WIDTH-1:0] first, output wire filled);
-  localparam BITS = $clog2(DEPTH);  // DEPTH is a power of two: the indices wrap by themselves
-
-  (* ram_style = "distributed" *) reg [WIDTH-1:0] memory [0:DEPTH-1];
-  reg [BITS-1:0] head, tail;
-  reg [BITS:0] held, reserved;
-
-  assign room = !reserved[BITS];
-  assign filled = held != 0;
-  assign first = memory[head];
-
-  always @(posedge clock) begin
-    if (write) memory[tail] <= written;
-    if (reset) begin
-      {head, tail, held, reserved} <= 0;
-    end else begin
-      if (write) tail <= tail + 1'b1;
-      if (read) head <= head + 1'b1;
-      if (write != read) held <= write ? held + 1'b1 : held - 1'b1;
-      if (reserve != read) reserved <= reserve ? reserved + 1'b1 : reserved - 1'b1;
-    end
+// Registers that hold the same, so that each drives only a part of what the value goes to, and may lie beside it. The
+// attributes keep synthesis from making one register of them again: Yosys reads that of the process, Vivado the others.
+module copies #(parameter WIDTH = 1, parameter COUNT = 1) (
+    input wire clock, input wire [WIDTH-1:0] entering, output wire [COUNT*WIDTH-1:0] leaving);
+  for (genvar index = 0; index < COUNT; index = index + 1) begin : each
+    (* keep = "true", dont_touch = "true" *) reg [WIDTH-1:0] copy;
+    (* keep *) always @(posedge clock) copy <= entering;
+    assign leaving[index*WIDTH +: WIDTH] = copy;
   end
 endmodule
 
-// The same in a block RAM, whose words come a clock later: the first one waits in a register of its own.
-module block_fifo #(parameter WIDTH = 1, parameter DEPTH = 512) (
-    input wire clock, input wire reset,
-    input wire reserve, output wire room,
-    input wire write, input wire [WIDTH-1:0] written,
-    input wire read, output reg [WIDTH-1:0] first, output reg filled);
-  localparam BITS = $clog2(DEPTH);
-
-  (* ram_style = "block" *) reg [WIDTH-1:0] memory [0:DEPTH-1];
-  reg [BITS-1:0] head, tail;
-  reg [BITS:0] stored, reserved;  // stored: in the memory alone
-
-  wire fetch = stored != 0 && (!filled || read);
-  assign room = !reserved[BITS];
-
-  always @(posedge clock) begin
-    if (write) memory[tail] <= written;
-    if (fetch) first <= memory[head];
-    if (reset) begin
-      {head, tail, stored, reserved} <= 0;
-      filled <= 1'b0;
-    end else begin
-      if (write) tail <= tail + 1'b1;
-      if (fetch) head <= head + 1'b1;
-      if (write != fetch) stored <= write ? stored + 1'b1 : stored - 1'b1;
-      if (reserve != read) reserved <= reserve ? reserved + 1'b1 : reserved - 1'b1;
-      filled <= fetch || (filled && !read);
-    end
-  end
-endmodule
-
-// Counts the steps of a batch: IMAGE_STEPS for each image, then LAG that bring out what the process still holds.
-module steps #(parameter IMAGE_STEPS = 1, parameter LAG = 0) (
-    input wire clock, input wire reset, input wire start, input wire [31:0] num_images, input wire step,
-    output wire active,             // a step is left
-    output wire reading,            // it is an image's
-    output wire filled,             // LAG steps have gone before it
-    output reg [7:0] image_step);   // its number in its image
-  reg [31:0] images_left;
-  reg [7:0] leading, trailing;
-
-  assign reading = images_left != 0;
-  assign active = reading || trailing != 0;
-  assign filled = leading == 0;
-
-  always @(posedge clock) begin
-    if (reset) begin
-      images_left <= 0;
-      trailing <= 0;
-    end else if (start) begin
-      images_left <= num_images;
-      image_step <= 0;
-      leading <= LAG;
-      trailing <= num_images == 0 ? 0 : LAG;
-    end else if (step) begin
-      if (!filled) leading <= leading - 1'b1;
-      if (!reading) trailing <= trailing - 1'b1;
-      if (reading && image_step == IMAGE_STEPS - 1) images_left <= images_left - 1'b1;
-      image_step <= image_step == IMAGE_STEPS - 1 ? 8'd0 : image_step + 1'b1;
-    end
-  end
-endmodule
-
-// The greater of each pair of activations.
+// The greater of each pair of activations, whose bits are few: look-up tables alone, without a carry chain.
 module maximum_each #(parameter COUNT = 1) (
     input wire [COUNT*spec::ACTIVATION_BITS-1:0] a, input wire [COUNT*spec::ACTIVATION_BITS-1:0] b,
     output wire [COUNT*spec::ACTIVATION_BITS-1:0] greater);
   localparam BITS = spec::ACTIVATION_BITS;
   for (genvar index = 0; index < COUNT; index = index + 1) begin : each
-    assign greater[index*BITS +: BITS] =
-        a[index*BITS +: BITS] > b[index*BITS +: BITS] ? a[index*BITS +: BITS] : b[index*BITS +: BITS];
+    for (genvar place = 0; place < BITS; place = place + 1) begin : bits
+      wire one = a[index*BITS+place], other = b[index*BITS+place];
+      wire leads;  // a, in this bit and those below
+      if (place == 0) assign leads = one && !other;
+      else assign leads = (one && !other) || (one == other && bits[place-1].leads);
+    end
+    assign greater[index*BITS +: BITS] = bits[BITS-1].leads ? a[index*BITS +: BITS] : b[index*BITS +: BITS];
+  end
+endmodule
+
+// A sum, or a difference, of so few bits that a carry chain would not be quicker: look-up tables alone.
+module narrow_sum #(parameter BITS = 1, parameter MINUS = 0) (
+    input wire [BITS-1:0] first, input wire [BITS-1:0] second, output wire [BITS-1:0] sum);
+  for (genvar place = 0; place < BITS; place = place + 1) begin : bits
+    wire one = first[place], other = second[place] ^ (MINUS != 0);
+    wire carry_in, carry_out = (one && other) || (carry_in && (one ^ other));
+    if (place == 0) assign carry_in = MINUS != 0;
+    else assign carry_in = bits[place-1].carry_out;
+    assign sum[place] = one ^ other ^ carry_in;
   end
 endmodule
 

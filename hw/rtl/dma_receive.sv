@@ -202,11 +202,13 @@ module dma_receive #(
 
   assign finished = closed && blocks == 0 && drained && !stop && !failing;
   reg [3:0] last_count;
+  reg [BEAT_BITS-1:0] whole_beats;     // all but the last
   reg told;                            // of the failure
   always @(posedge clock) begin
     last_count <= last_bytes;
     // The last beat is among those before by now, and counts only what is kept of it.
-    received <= ((beats_before - 1'b1) << STREAM_SHIFT) + last_count;
+    whole_beats <= beats_before - 1'b1;
+    received <= (whole_beats << STREAM_SHIFT) + last_count;
     if (reset) begin
       complete <= 0;
       stopped <= 0;

@@ -4,7 +4,7 @@
 // DECERR. A soft reset of the DMA resets the kernel. Signals of GP0 and HP0 that are not here have no meaning here:
 // lock, quality of service, cache and protection of GP0; tie those of HP0 to zero.
 module overlay (
-    input wire clock, input wire resetn,   // the reset may come at any time, and is synchronized here
+    input wire clock, input wire resetn,   // the reset is synchronized here
     output wire interrupt,
 
     input wire [11:0] s_axi_gp0_awid, input wire [31:0] s_axi_gp0_awaddr, input wire [3:0] s_axi_gp0_awlen,
@@ -36,13 +36,70 @@ module overlay (
     input wire m_axi_hp0_rlast, input wire m_axi_hp0_rvalid, output wire m_axi_hp0_rready);
   localparam DMA = 0, KERNEL = 1, INTERRUPTS = 2, SLAVES = 3;
 
-  // Into the reset at once, out of it with the clock.
-  (* ASYNC_REG = "TRUE" *) reg [2:0] released;
-  always @(posedge clock or negedge resetn) begin
-    if (!resetn) released <= 0;
-    else released <= {released[1:0], 1'b1};
-  end
+  // The reset comes at any time, and is taken with the clock, which runs whenever there is one.
+  (* ASYNC_REG = "TRUE" *) reg [2:0] released = 0;
   wire running = released[2];
+  reg reset = 1;
+  always @(posedge clock) begin
+    released <= {released[1:0], resetn};
+    reset <= !released[1];
+  end
+
+  // The processor's ports ---------------------------------------------------------------------------------------------
+
+  // A tool may not know when a port takes and gives its signals. So its data go straight from and to registers, and of
+  // the handshakes only what another register holds is behind a gate. Registers may take their time, memory may not: from
+  // there words are always taken, and there a word goes in each clock.
+  wire [11:0] gp0_awid, gp0_arid, gp0_bid, gp0_rid;
+  wire [31:0] gp0_awaddr, gp0_araddr, gp0_wdata, gp0_rdata;
+  wire [3:0] gp0_awlen, gp0_arlen, gp0_wstrb;
+  wire [2:0] gp0_awsize, gp0_arsize;
+  wire [1:0] gp0_awburst, gp0_arburst, gp0_bresp, gp0_rresp;
+  wire gp0_awvalid, gp0_awready, gp0_wvalid, gp0_wready, gp0_bvalid, gp0_bready, gp0_arvalid, gp0_arready, gp0_rvalid,
+      gp0_rready, gp0_rlast;
+  handshake_register #(.WIDTH(53)) write_addresses (
+      .clock(clock), .clear(reset),
+      .in_data({s_axi_gp0_awid, s_axi_gp0_awaddr, s_axi_gp0_awlen, s_axi_gp0_awsize, s_axi_gp0_awburst}),
+      .in_valid(s_axi_gp0_awvalid), .in_ready(s_axi_gp0_awready),
+      .out_data({gp0_awid, gp0_awaddr, gp0_awlen, gp0_awsize, gp0_awburst}),
+      .out_valid(gp0_awvalid), .out_ready(gp0_awready));
+  handshake_register #(.WIDTH(36)) write_words (
+      .clock(clock), .clear(reset),
+      .in_data({s_axi_gp0_wdata, s_axi_gp0_wstrb}), .in_valid(s_axi_gp0_wvalid), .in_ready(s_axi_gp0_wready),
+      .out_data({gp0_wdata, gp0_wstrb}), .out_valid(gp0_wvalid), .out_ready(gp0_wready));
+  handshake_register #(.WIDTH(14)) write_answers (
+      .clock(clock), .clear(reset),
+      .in_data({gp0_bid, gp0_bresp}), .in_valid(gp0_bvalid), .in_ready(gp0_bready),
+      .out_data({s_axi_gp0_bid, s_axi_gp0_bresp}), .out_valid(s_axi_gp0_bvalid), .out_ready(s_axi_gp0_bready));
+  handshake_register #(.WIDTH(53)) read_addresses (
+      .clock(clock), .clear(reset),
+      .in_data({s_axi_gp0_arid, s_axi_gp0_araddr, s_axi_gp0_arlen, s_axi_gp0_arsize, s_axi_gp0_arburst}),
+      .in_valid(s_axi_gp0_arvalid), .in_ready(s_axi_gp0_arready),
+      .out_data({gp0_arid, gp0_araddr, gp0_arlen, gp0_arsize, gp0_arburst}),
+      .out_valid(gp0_arvalid), .out_ready(gp0_arready));
+  handshake_register #(.WIDTH(47)) read_words (
+      .clock(clock), .clear(reset),
+      .in_data({gp0_rid, gp0_rdata, gp0_rresp, gp0_rlast}), .in_valid(gp0_rvalid), .in_ready(gp0_rready),
+      .out_data({s_axi_gp0_rid, s_axi_gp0_rdata, s_axi_gp0_rresp, s_axi_gp0_rlast}),
+      .out_valid(s_axi_gp0_rvalid), .out_ready(s_axi_gp0_rready));
+
+  wire [63:0] hp0_wdata;
+  wire [7:0] hp0_wstrb;
+  wire hp0_wlast, hp0_wvalid, hp0_wready;
+  skid_buffer #(.WIDTH(73)) memory_words (
+      .clock(clock), .clear(reset),
+      .in_data({hp0_wdata, hp0_wstrb, hp0_wlast}), .in_valid(hp0_wvalid), .in_ready(hp0_wready),
+      .out_data({m_axi_hp0_wdata, m_axi_hp0_wstrb, m_axi_hp0_wlast}),
+      .out_valid(m_axi_hp0_wvalid), .out_ready(m_axi_hp0_wready));
+  reg [63:0] hp0_rdata;
+  reg [1:0] hp0_rresp, hp0_bresp;
+  reg hp0_rlast, hp0_rvalid, hp0_bvalid;
+  always @(posedge clock) begin
+    {hp0_rdata, hp0_rresp, hp0_rlast, hp0_bresp} <= {m_axi_hp0_rdata, m_axi_hp0_rresp, m_axi_hp0_rlast, m_axi_hp0_bresp};
+    {hp0_rvalid, hp0_bvalid} <= reset ? 2'b00 : {m_axi_hp0_rvalid, m_axi_hp0_bvalid};
+  end
+  assign m_axi_hp0_rready = 1'b1;
+  assign m_axi_hp0_bready = 1'b1;
 
   // Registers ---------------------------------------------------------------------------------------------------------
 
@@ -56,17 +113,17 @@ module overlay (
   axi3_lite_bridge #(
       .ID_BITS(12), .SLAVES(SLAVES), .RANGE_BITS(spec::RANGE_BITS),
       .BASES({spec::INTERRUPT_ADDRESS, spec::KERNEL_ADDRESS, spec::DMA_ADDRESS})) bridge (
-      .clock(clock), .reset(!running),
-      .s_axi_awid(s_axi_gp0_awid), .s_axi_awaddr(s_axi_gp0_awaddr), .s_axi_awlen(s_axi_gp0_awlen),
-      .s_axi_awsize(s_axi_gp0_awsize), .s_axi_awburst(s_axi_gp0_awburst), .s_axi_awvalid(s_axi_gp0_awvalid),
-      .s_axi_awready(s_axi_gp0_awready), .s_axi_wdata(s_axi_gp0_wdata), .s_axi_wstrb(s_axi_gp0_wstrb),
-      .s_axi_wvalid(s_axi_gp0_wvalid), .s_axi_wready(s_axi_gp0_wready), .s_axi_bid(s_axi_gp0_bid),
-      .s_axi_bresp(s_axi_gp0_bresp), .s_axi_bvalid(s_axi_gp0_bvalid), .s_axi_bready(s_axi_gp0_bready),
-      .s_axi_arid(s_axi_gp0_arid), .s_axi_araddr(s_axi_gp0_araddr), .s_axi_arlen(s_axi_gp0_arlen),
-      .s_axi_arsize(s_axi_gp0_arsize), .s_axi_arburst(s_axi_gp0_arburst), .s_axi_arvalid(s_axi_gp0_arvalid),
-      .s_axi_arready(s_axi_gp0_arready), .s_axi_rid(s_axi_gp0_rid), .s_axi_rdata(s_axi_gp0_rdata),
-      .s_axi_rresp(s_axi_gp0_rresp), .s_axi_rlast(s_axi_gp0_rlast), .s_axi_rvalid(s_axi_gp0_rvalid),
-      .s_axi_rready(s_axi_gp0_rready), .lite_resetn({1'b1, kernel_resetn, 1'b1}),
+      .clock(clock), .reset(reset),
+      .s_axi_awid(gp0_awid), .s_axi_awaddr(gp0_awaddr), .s_axi_awlen(gp0_awlen),
+      .s_axi_awsize(gp0_awsize), .s_axi_awburst(gp0_awburst), .s_axi_awvalid(gp0_awvalid),
+      .s_axi_awready(gp0_awready), .s_axi_wdata(gp0_wdata), .s_axi_wstrb(gp0_wstrb),
+      .s_axi_wvalid(gp0_wvalid), .s_axi_wready(gp0_wready), .s_axi_bid(gp0_bid),
+      .s_axi_bresp(gp0_bresp), .s_axi_bvalid(gp0_bvalid), .s_axi_bready(gp0_bready),
+      .s_axi_arid(gp0_arid), .s_axi_araddr(gp0_araddr), .s_axi_arlen(gp0_arlen),
+      .s_axi_arsize(gp0_arsize), .s_axi_arburst(gp0_arburst), .s_axi_arvalid(gp0_arvalid),
+      .s_axi_arready(gp0_arready), .s_axi_rid(gp0_rid), .s_axi_rdata(gp0_rdata),
+      .s_axi_rresp(gp0_rresp), .s_axi_rlast(gp0_rlast), .s_axi_rvalid(gp0_rvalid),
+      .s_axi_rready(gp0_rready), .lite_resetn({1'b1, kernel_resetn, 1'b1}),
       .lite_awaddr(awaddr), .lite_awvalid(awvalid), .lite_awready(awready), .lite_wdata(wdata), .lite_wstrb(wstrb),
       .lite_wvalid(wvalid), .lite_wready(wready), .lite_bresp(bresp), .lite_bvalid(bvalid), .lite_bready(bready),
       .lite_araddr(araddr), .lite_arvalid(arvalid), .lite_arready(arready), .lite_rdata(rdata), .lite_rresp(rresp),
@@ -96,15 +153,15 @@ module overlay (
       .m_axi_mm2s_arsize(m_axi_hp0_arsize), .m_axi_mm2s_arburst(m_axi_hp0_arburst),
       .m_axi_mm2s_arcache(m_axi_hp0_arcache), .m_axi_mm2s_arprot(m_axi_hp0_arprot),
       .m_axi_mm2s_arvalid(m_axi_hp0_arvalid), .m_axi_mm2s_arready(m_axi_hp0_arready),
-      .m_axi_mm2s_rdata(m_axi_hp0_rdata), .m_axi_mm2s_rresp(m_axi_hp0_rresp), .m_axi_mm2s_rlast(m_axi_hp0_rlast),
-      .m_axi_mm2s_rvalid(m_axi_hp0_rvalid), .m_axi_mm2s_rready(m_axi_hp0_rready),
+      .m_axi_mm2s_rdata(hp0_rdata), .m_axi_mm2s_rresp(hp0_rresp), .m_axi_mm2s_rlast(hp0_rlast),
+      .m_axi_mm2s_rvalid(hp0_rvalid), .m_axi_mm2s_rready(),
       .m_axi_s2mm_awaddr(m_axi_hp0_awaddr), .m_axi_s2mm_awlen({unused_awlen, m_axi_hp0_awlen}),
       .m_axi_s2mm_awsize(m_axi_hp0_awsize), .m_axi_s2mm_awburst(m_axi_hp0_awburst),
       .m_axi_s2mm_awcache(m_axi_hp0_awcache), .m_axi_s2mm_awprot(m_axi_hp0_awprot),
       .m_axi_s2mm_awvalid(m_axi_hp0_awvalid), .m_axi_s2mm_awready(m_axi_hp0_awready),
-      .m_axi_s2mm_wdata(m_axi_hp0_wdata), .m_axi_s2mm_wstrb(m_axi_hp0_wstrb), .m_axi_s2mm_wlast(m_axi_hp0_wlast),
-      .m_axi_s2mm_wvalid(m_axi_hp0_wvalid), .m_axi_s2mm_wready(m_axi_hp0_wready),
-      .m_axi_s2mm_bresp(m_axi_hp0_bresp), .m_axi_s2mm_bvalid(m_axi_hp0_bvalid), .m_axi_s2mm_bready(m_axi_hp0_bready),
+      .m_axi_s2mm_wdata(hp0_wdata), .m_axi_s2mm_wstrb(hp0_wstrb), .m_axi_s2mm_wlast(hp0_wlast),
+      .m_axi_s2mm_wvalid(hp0_wvalid), .m_axi_s2mm_wready(hp0_wready),
+      .m_axi_s2mm_bresp(hp0_bresp), .m_axi_s2mm_bvalid(hp0_bvalid), .m_axi_s2mm_bready(),
       .m_axis_mm2s_tdata(images_data), .m_axis_mm2s_tkeep(images_keep), .m_axis_mm2s_tlast(images_last),
       .m_axis_mm2s_tvalid(images_valid), .m_axis_mm2s_tready(images_ready),
       .s_axis_s2mm_tdata(results_data), .s_axis_s2mm_tkeep(results_keep), .s_axis_s2mm_tlast(results_last),

@@ -6,8 +6,8 @@
 namespace eval rtl_kernel {
     # A file of rtl/ for each module or two. The package with the constants of a model comes before them.
     variable sources {
-        common skid_buffer axi_lite_slave checksum kernel_registers unframe frame trunk branch classifier output core
-        first_exit
+        common steps fifo stream_fifo skid_buffer axi_lite_slave checksum kernel_registers unframe frame trunk branch
+        classifier output core first_exit
     }
 
     # What `make -C hw rtl` writes, below build/: the constants, and the sums of products of the model.

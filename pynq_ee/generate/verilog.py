@@ -20,6 +20,10 @@ from pynq_ee.network import spec as _spec
 from pynq_ee.network.spec import FabricLayer
 from pynq_ee.network.weights import LayerWeights, Model
 
+#: Bits of the classifier's weights that one register of the step addresses, so that none drives more than some
+#: twenty look-up tables for each of its bits.
+_ROM_PART_BITS = 16
+
 
 def generated(model: Model) -> str:
     """Verilog of the package ``spec`` and of the modules that a model decides, for the circuit of ``hw/rtl/``."""
@@ -53,16 +57,19 @@ def _reference_constants(model: Model) -> dict[str, int | str]:
     half = (1 << int(weights.shift[0])) >> 1
     packed = _packed([int(bias) + half for bias in biases.ravel()], bits)
     phase_classes = biases.shape[1]
+    row_bits = phase_classes * spec.branch_channels * spec.classifier_weight_bits
     return {
         "TOKEN_BITS": _spec.TOKEN_POSITIONS * spec.trunk.out_channels * _spec.ACTIVATION_BITS,
         "POSITION_BITS": spec.branch_channels * _spec.ACTIVATION_BITS,
         "MODE_FEATURES_BIT": _spec.MODE_FEATURES.bit_length() - 1,
         "CLASSIFIER_PHASE_CLASSES": phase_classes,
-        "CLASSIFIER_ROW_BITS": phase_classes * spec.branch_channels * spec.classifier_weight_bits,
+        "CLASSIFIER_ROW_BITS": row_bits,
         "CLASSIFIER_SHIFT": int(weights.shift[0]),
         "CLASSIFIER_BIAS": f"{biases.size * bits}'h{packed:x}",
         "SUMS_BITS": phase_classes * bits,
+        "CLASSIFIER_ROM_PARTS": -(-row_bits // _ROM_PART_BITS),
         **{f"DEPTH_{name.upper()}": depth for name, depth in _spec.FIFO_DEPTHS.items()},
+        **{f"NEEDED_{name.upper()}": depth for name, depth in _spec.FIFO_NEEDED.items()},
         **_register_constants(),
         "CRC_ROW": f"{_spec.CRC_BITS * spec.beat_bits}'h{_crc_rows(spec.beat_bits):x}",
     }
@@ -159,16 +166,20 @@ def _output(
 
 
 def _classifier(model: Model) -> tuple[list[str], int]:
-    """A position's products with the weights of some classes, summed for each. Also the clocks that it takes."""
+    """A position's products with the weights of some classes, each with a copy of it, summed for each class.
+
+    Also the clocks that it takes.
+    """
     pipeline, layer = Pipeline(), model.spec.classifier
     channels, weight_bits = model.spec.branch_channels, layer.weight_bits
     accumulator_bits = constants.accumulator_bits(layer, model.fabric["classifier"])
     classes = -(-_spec.CLASSES // model.spec.classifier_interval)
-    activations = [
-        pipeline.input("position", channel * _spec.ACTIVATION_BITS, 0, layer.input_max) for channel in range(channels)
-    ]
     sums = []
     for index in range(classes):
+        activations = [
+            pipeline.input("positions", (index * channels + channel) * _spec.ACTIVATION_BITS, 0, layer.input_max)
+            for channel in range(channels)
+        ]
         products = [
             pipeline.tree(
                 [
@@ -192,7 +203,7 @@ def _classifier(model: Model) -> tuple[list[str], int]:
         sums.append(total.signal)
     latency = max(signal.clock for signal in sums)
     values = [pipeline.at(signal, latency).part(0, accumulator_bits) for signal in sums]
-    ports = {"position": channels * _spec.ACTIVATION_BITS, "weights": classes * channels * weight_bits}
+    ports = {"positions": classes * channels * _spec.ACTIVATION_BITS, "weights": classes * channels * weight_bits}
     return list(pipeline.module("classifier_arithmetic", ports, "sums", values)), latency
 
 
@@ -205,13 +216,18 @@ def _classifier_weights(model: Model) -> Iterable[str]:
         for row in rows
     ]
     steps = model.spec.branch_tokens * interval
-    yield "module classifier_weights (input wire clock, input wire [7:0] step,"
+    bits = len(fields[0]) * layer.weight_bits
+    yield "module classifier_weights (input wire clock, input wire [8*spec::CLASSIFIER_ROM_PARTS-1:0] steps,"
     yield "    output reg [spec::CLASSIFIER_ROW_BITS-1:0] weights);"
-    yield f"  reg [spec::CLASSIFIER_ROW_BITS-1:0] memory [0:{steps - 1}];"
-    yield "  always @(posedge clock) weights <= memory[step];"
+    for part, first in enumerate(range(0, bits, _ROM_PART_BITS)):
+        width = min(_ROM_PART_BITS, bits - first)
+        yield f"  reg [{width - 1}:0] part_{part} [0:{steps - 1}];"
+        yield f"  always @(posedge clock) weights[{first} +: {width}] <= part_{part}[steps[{8 * part} +: 8]];"
     yield "  initial begin"
     for step, row in enumerate(fields):
         packed = _packed(row, layer.weight_bits)
-        yield f"    memory[{step}] = {len(row) * layer.weight_bits}'h{packed:x};"
+        for part, first in enumerate(range(0, bits, _ROM_PART_BITS)):
+            width = min(_ROM_PART_BITS, bits - first)
+            yield f"    part_{part}[{step}] = {width}'h{packed >> first & ((1 << width) - 1):x};"
     yield "  end"
     yield "endmodule"

@@ -14,6 +14,10 @@ from dataclasses import dataclass, field
 from pynq_ee.generate import constants
 from pynq_ee.network import spec as _spec
 
+#: Bits of a sum for which no carry chain is taken: three look-up tables stand behind each other at most. A device has a
+#: chain for every four look-up tables, and open placers can use half of them.
+NARROW_BITS = 7
+
 
 @dataclass(frozen=True)
 class Signal:
@@ -59,6 +63,7 @@ class Pipeline:
     """Registers without a reset and without an enable, each one operation behind others; equal ones are one."""
 
     inputs: list[str] = field(default_factory=list)
+    gates: dict[str, str] = field(default_factory=dict)
     registers: dict[str, Signal] = field(default_factory=dict)
 
     def input(self, port: str, offset: int, low: int, high: int) -> Signal:
@@ -88,7 +93,7 @@ class Pipeline:
         else:
             low, high = first.low + term.range[0], first.high + term.range[1]
         bits = Signal("", low, high, 0).bits - shift
-        text = f"{first.part(shift, bits)} {'-' if minus else '+'} {second.part(0, bits)}"
+        text = self.added(first.part(shift, bits), second.part(0, bits), bits, minus)
         return self.register(f"{{{text}, {first.part(0, shift)}}}" if shift else text, low, high, clock + 1)
 
     def multiple(self, signal: Signal, weight: int) -> Term | None:
@@ -145,19 +150,35 @@ class Pipeline:
         for signal in signals[1:]:
             clock = max(greatest.clock, signal.clock)
             a, b = self.at(greatest, clock).name, self.at(signal, clock).name
-            greatest = self.register(f"{a} > {b} ? {a} : {b}", 0, max(greatest.high, signal.high), clock + 1)
+            greatest = self.register(self.greater(a, b), 0, max(greatest.high, signal.high), clock + 1)
         return greatest
+
+    def added(self, first: str, second: str, bits: int, minus: bool) -> str:
+        """Verilog of a sum or a difference of two values of as many bits as it has."""
+        if bits > NARROW_BITS:
+            return f"{first} {'-' if minus else '+'} {second}"
+        values = f".first({first}), .second({second})".replace("{", "{{").replace("}", "}}")
+        instance = f"narrow_sum #(.BITS({bits}), .MINUS({int(minus)})) of_{{wire}} ({values}, .sum({{wire}}));"
+        return self.gate(f"wire [{bits - 1}:0] {{wire}}; {instance}")
+
+    def greater(self, first: str, second: str) -> str:
+        """Verilog of the greater of two activations."""
+        instance = f"maximum_each of_{{wire}} (.a({first}), .b({second}), .greater({{wire}}));"
+        return self.gate(f"wire [{_spec.ACTIVATION_BITS - 1}:0] {{wire}}; {instance}")
+
+    def gate(self, text: str) -> str:
+        """The wire that is declared and driven by Verilog with a place for its name; equal ones are one."""
+        return self.gates.setdefault(text, f"g{len(self.gates)}")
 
     def digit(self, activation: Signal, weights: str, place: int, signed: bool) -> Signal:
         """The activation times a digit of two bits of a weight that varies: 0 to 3, or -2 to 1 if it is signed."""
         low, high = (-2 * activation.high, activation.high) if signed else (0, 3 * activation.high)
         bits = Signal("", low, high, 0).bits
         once, twice = activation.part(0, bits), f"{{{activation.part(0, bits - 1)}, 1'd0}}"
-        text = (
-            f"({once} & {{{bits}{{{weights}[{place}]}}}}) {'-' if signed else '+'} "
-            f"({twice} & {{{bits}{{{weights}[{place + 1}]}}}})"
+        low_part, high_part = (
+            f"({value} & {{{bits}{{{weights}[{place + digit}]}}}})" for digit, value in enumerate((once, twice))
         )
-        return self.register(text, low, high, activation.clock + 1)
+        return self.register(self.added(low_part, high_part, bits, signed), low, high, activation.clock + 1)
 
     def module(self, name: str, inputs: dict[str, int], output: str, values: Sequence[str]) -> Iterable[str]:
         """The module of the pipeline; ``values`` are the fields of its output, the first one in the lowest bits."""
@@ -166,6 +187,8 @@ class Pipeline:
         yield f"module {name} (input wire clock, {', '.join(ports)});"
         yield from (f"  {line}" for line in self.inputs)
         yield from (f"  reg [{signal.bits - 1}:0] {signal.name};" for signal in self.registers.values())
+        for gate, wire in self.gates.items():
+            yield f"  {gate.format(wire=wire)}"
         yield "  always @(posedge clock) begin"
         yield from (f"    {signal.name} <= {expression};" for expression, signal in self.registers.items())
         yield "  end"

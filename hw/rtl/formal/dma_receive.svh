@@ -1,6 +1,6 @@
 // Bursts stay, are within a block of 16 words, and their words are in the FIFO when they are announced; each has its
 // last word marked; no more are under way than may be; a stop announces no more, and what is under way then only falls:
-// by each word that memory takes, one of which is offered within five clocks, and by each answer.
+// by each word that memory takes, one of which is offered within eight clocks, and by each answer.
   reg f_started = 0;
   always @(posedge clock) f_started <= 1;
   always @* if (!f_started) assume(reset);
@@ -25,18 +25,18 @@
     f_addresses <= reset ? 4'd0 : f_addresses + (awvalid && awready) - bvalid;
     f_lasts <= reset ? 4'd0 : f_lasts + (wvalid && wready && wlast) - bvalid;
   end
-  reg [1:0] f_fifo_waits = 0;  // the FIFO, whose own proof this rests on
-  always @(posedge clock) f_fifo_waits <= clears || stored == 0 || first_valid ? 2'd0 : f_fifo_waits + 1'b1;
+  reg [2:0] f_fifo_waits = 0;  // the FIFO, whose own proof this rests on
+  always @(posedge clock) f_fifo_waits <= clears || stored == 0 || first_valid ? 3'd0 : f_fifo_waits + 1'b1;
   always @* begin
     if (first_valid) assume(stored != 0);
-    if (stored != 0 && !first_valid) assume(f_fifo_waits <= 1);
+    if (stored != 0 && !first_valid) assume(f_fifo_waits <= 4);
   end
 
   // Words that are in the FIFO and announced; and all that memory has not taken yet.
   wire [DEPTH_BITS+1:0] f_owed = (writing ? words_after + 6'd1 : 6'd0) + (next_valid ? next_after + 6'd1 : 6'd0);
   wire [DEPTH_BITS+1:0] f_left = f_owed + wvalid;
-  reg [2:0] f_idle = 0;        // clocks in which there are some, and none is offered
-  always @(posedge clock) f_idle <= reset || f_left == 0 || wvalid ? 3'd0 : f_idle + 1'b1;
+  reg [3:0] f_idle = 0;        // clocks in which there are some, and none is offered
+  always @(posedge clock) f_idle <= reset || f_left == 0 || wvalid ? 4'd0 : f_idle + 1'b1;
   reg f_transfer = 0;          // words come, or blocks of them are to be announced
   always @(posedge clock) f_transfer <= !reset && !stop && (start || (f_transfer && !finished));
   wire [DEPTH_BITS+1:0] f_unannounced = stored - f_owed;
@@ -71,7 +71,7 @@
     if (complete) assert (!f_transfer);
     if (f_loaded) assert (!f_transfer && write_position == position && !word_valid);
     if (!$past(reset) && $past(stop)) assert (f_left + $past(wvalid && wready) == $past(f_left));
-    assert (f_idle <= 4);
+    assert (f_idle <= 7);
     if (next_valid && !writing && !wvalid) assert (f_idle == 0);
     if (writing && !first_valid && !wvalid) assert (f_idle <= f_fifo_waits + 1);
     if ($past(reset)) assert (!awvalid && !wvalid && !tready && drained && !failing && !complete && !failed && !stopped);

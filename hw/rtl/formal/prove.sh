@@ -17,6 +17,8 @@ case $module in kernel_registers | unframe)  # constants of a model
 esac
 case $module in kernel_registers) sources="$sources axi_lite_slave.sv" ;; esac
 case $module in axi_dma) sources="$sources dma_registers.sv axi_lite_slave.sv formal/dma_engines.sv" ;; esac
+case $module in places) sources=fifo.sv ;; esac
+case $module in stream_fifo) sources="$sources formal/fifo.sv" ;; esac
 case $module in dma_send | dma_receive) sources="$sources skid_buffer.sv formal/stream_fifo.sv" ;; esac
 model() {
   "${YOSYS:-yosys}" -q -p "read_verilog -formal -sv -D PROVE_$module $1 $sources; \

@@ -102,8 +102,8 @@ MUTATIONS = [
     Mutation("kernel_registers.sv", "      enabled <= 0;\n", "", RESTARTS, "kernel"),
     Mutation("first_exit.sv", "&& frame_done && !results_TVALID;", "&& frame_done;", FINISHES, "kernel"),
     Mutation("skid_buffer.sv", "kept <= in_data;", "kept <= out_data;", BATCHES, "kernel"),
-    Mutation("trunk.sv", "left_inside <= columns_of[3*group +: 3] != 0;", "left_inside <= 1;", BATCHES, "kernel"),
-    Mutation("output.sv", "difference < feature_margin ||", "difference <= feature_margin ||", BATCHES, "kernel"),
+    Mutation("trunk.sv", "left_masked <= row_outside[y] || left_outside;", "left_masked <= 0;", BATCHES, "kernel"),
+    Mutation("output.sv", "difference < feature_margin;", "difference <= feature_margin;", BATCHES, "kernel"),
 ]
 
 
