@@ -68,29 +68,47 @@ def test_a_table_is_of_the_inputs_that_it_depends_on(decode: Decode) -> None:
     assert processor(netlist)["EMIOGPIOI"] == "{1'bx, 1'bx, 1'bx, LOGIC_X3Y0_X0_A_O6}"
 
 
-@given(value=st.integers(0, 15))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=16, deadline=None)
-@example(value=2)
-def test_every_table_of_two_inputs_comes_back(decode: Decode, value: int) -> None:
-    """Among them those that are one of their inputs, or constant, and those that have the bits of one and are not."""
-    whole = sum((value >> (entry >> 2 & 1 | entry >> 3 & 2) & 1) << entry for entry in range(64))
+#: What may be at an input of a table: one of four signals, a constant, or nothing, which is high.
+AT_AN_INPUT = [*(f"FROM_EMIOGPIOO{bit}" for bit in range(4)), "GND_WIRE", "VCC_WIRE", None]
+
+
+@given(
+    value=st.one_of(st.integers(0, 2**64 - 1), st.sampled_from([0, 2**64 - 1, 2, 0xA << 60, 0x0000CCCC0000CCCC])),
+    inputs=st.lists(st.sampled_from(AT_AN_INPUT), min_size=6, max_size=6),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None)
+@example(
+    value=0x0000CCCC0000CCCC, inputs=[None, AT_AN_INPUT[0], None, None, AT_AN_INPUT[1], None]
+)  # one, and not the other
+def test_a_table_gives_what_its_bits_say_whatever_is_at_its_inputs(
+    decode: Decode, value: int, inputs: list[str | None]
+) -> None:
+    joined = {f"C{number}": source for number, source in enumerate(inputs, 1) if source}
     found, netlist = decode(
         {
-            LOWER: slice_of(*table("C", whole)),
-            SWITCHES: switches(C3="FROM_EMIOGPIOO0", C5="FROM_EMIOGPIOO1", EMIOGPIOI0="FROM_C"),
+            LOWER: slice_of(*table("C", value), "COUTMUX.O5"),
+            SWITCHES: switches(**joined, EMIOGPIOI0="FROM_C", EMIOGPIOI1="FROM_CMUX"),
         }
     )
     assert not found.faults
-    net = resolved(netlist, "LOGIC_X3Y0_X0_C_O6")
-    inputs = ("PS7_EMIOGPIOO0", "PS7_EMIOGPIOO1")
-    for entry in range(4):
-        values = {"1'b0": 0, "1'b1": 1, **{name: entry >> place & 1 for place, name in enumerate(inputs)}}
-        for cell in netlist.cells:
-            if cell.type.startswith("LUT"):
-                read = [values[cell.ports[f"I{place}"]] for place in range(int(cell.type[3:]))]
-                at = sum(bit << place for place, bit in enumerate(read))
-                values[cell.ports["O"]] = int(cell.parameters["INIT"].split("h")[1], 16) >> at & 1
-        assert values[net] == value >> entry & 1
+    for entry in range(16):
+        signals = {f"FROM_EMIOGPIOO{bit}": entry >> bit & 1 for bit in range(4)}
+        pins = [{**signals, "GND_WIRE": 0, "VCC_WIRE": 1, None: 1}[source] for source in inputs]
+        at = sum(pin << place for place, pin in enumerate(pins))
+        known = {"1'b0": 0, "1'b1": 1, **{f"PS7_{name[5:]}": bit for name, bit in signals.items()}}
+        assert simulated(netlist, known, "LOGIC_X3Y0_X0_C_O6") == value >> at & 1
+        assert simulated(netlist, known, "LOGIC_X3Y0_X0_C_O5") == value >> at % 32 & 1
+
+
+def simulated(netlist: Netlist, known: dict[str, int], net: str) -> int:
+    """The value of a signal behind at most one table."""
+    net = resolved(netlist, net)
+    for cell in netlist.cells:
+        if cell.ports.get("O") == net:
+            read = [known[cell.ports[f"I{place}"]] for place in range(int(cell.type[3:]))]
+            at = sum(bit << place for place, bit in enumerate(read))
+            return int(cell.parameters["INIT"].split("h")[1], 16) >> at & 1
+    return known[net]
 
 
 def test_both_halves_of_a_table_are_tables(decode: Decode) -> None:
