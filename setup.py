@@ -39,11 +39,12 @@ FOLDERS = {"pynq_ee.hw": "hw", "pynq_ee.overlay_files": "overlay", "pynq_ee.note
 NATIVE_FLAGS = ["-std=c++17", "-O3", "-fvisibility=hidden", "-pthread"]
 NEON_FLAGS = ["-mfpu=neon"]
 TARGET = sysconfig.get_config_var("MULTIARCH") or ""
+FLAGS = [*NATIVE_FLAGS, *(NEON_FLAGS if TARGET.startswith("arm-") else [])]
 NATIVE = Extension(
     "pynq_ee.remainder._native",
     ["pynq_ee/remainder/native.cpp"],
     depends=[str(path.relative_to(ROOT)) for path in (ROOT / "pynq_ee" / "remainder").rglob("*.h")],
-    extra_compile_args=[*NATIVE_FLAGS, *(NEON_FLAGS if TARGET.startswith("arm-") else [])],
+    extra_compile_args=FLAGS,
     extra_link_args=["-pthread"],
     language="c++",
     optional=True,
@@ -52,7 +53,7 @@ NATIVE_RESULTS = Extension(
     "pynq_ee.driver._native_results",
     ["pynq_ee/driver/native_results.cpp"],
     depends=["pynq_ee/driver/crc32.h"],
-    extra_compile_args=NATIVE_FLAGS,
+    extra_compile_args=FLAGS,
     language="c++",
     optional=True,
 )

@@ -33,8 +33,6 @@ class Buffer {
   Py_buffer view_ = {};
 };
 
-const pynq_ee::Crc32 kBest = pynq_ee::best_crc32();
-
 bool read_crc(PyObject* object, bool* compare, uint32_t* value) {
   *compare = object != Py_None;
   if (!*compare) return true;
@@ -72,7 +70,7 @@ PyObject* parse(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
   }
   const Py_ssize_t row = logits.size() / images, record = row + 4;
   const uint8_t* bytes = stream.as<uint8_t>();
-  if (compare && pynq_ee::crc32(kBest, bytes, stream.size()) != crc) Py_RETURN_FALSE;
+  if (compare && pynq_ee::crc32(bytes, stream.size()) != crc) Py_RETURN_FALSE;
   Py_ssize_t position = 0;
   for (Py_ssize_t image = 0; image < images; ++image) {
     if (stream.size() - position < record) Py_RETURN_FALSE;
@@ -89,14 +87,11 @@ PyObject* parse(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
   return PyBool_FromLong(position == stream.size());
 }
 
-// crc32(bytes, best=True) -> number
-PyObject* checksum(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  if (count < 1 || count > 2) return PyErr_Format(PyExc_TypeError, "1 or 2 arguments are expected");
-  const int best = count == 1 ? 1 : PyObject_IsTrue(arguments[1]);
+// crc32(bytes) -> number
+PyObject* checksum(PyObject*, PyObject* object) {
   Buffer bytes;
-  if (best < 0 || !bytes.open(arguments[0], PyBUF_C_CONTIGUOUS)) return nullptr;
-  return PyLong_FromUnsignedLong(
-      pynq_ee::crc32(best ? kBest : pynq_ee::crc32_plain, bytes.as<uint8_t>(), bytes.size()));
+  if (!bytes.open(object, PyBUF_C_CONTIGUOUS)) return nullptr;
+  return PyLong_FromUnsignedLong(pynq_ee::crc32(bytes.as<uint8_t>(), bytes.size()));
 }
 
 template <typename Function>
@@ -106,12 +101,12 @@ PyCFunction method(Function function) {
 
 PyMethodDef kMethods[] = {
     {"parse", method(parse), METH_FASTCALL, "parse(stream, crc, flag, block_bytes, logits, places) -> bool"},
-    {"crc32", method(checksum), METH_FASTCALL, "crc32(bytes, best=True) -> int"},
+    {"crc32", checksum, METH_O, "crc32(bytes) -> int"},
     {nullptr, nullptr, 0, nullptr},
 };
 
-PyModuleDef kModule = {PyModuleDef_HEAD_INIT, "pynq_ee.driver._native_results", nullptr, 0, kMethods, nullptr,
-                       nullptr,               nullptr,                          nullptr};
+PyModuleDef kModule = {PyModuleDef_HEAD_INIT, "pynq_ee.driver._native_results", nullptr, 0, kMethods, nullptr, nullptr,
+                       nullptr,               nullptr};
 
 }  // namespace
 
