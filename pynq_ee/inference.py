@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import difflib
 import itertools
-import math
-from collections.abc import Iterable, Iterator
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,6 +28,7 @@ from pynq_ee.data.images import in_parts, to_images
 from pynq_ee.data.warn import warn
 from pynq_ee.driver import bitfiles
 from pynq_ee.driver.accelerator import Accelerator
+from pynq_ee.driver.beside import Beside, Task
 from pynq_ee.driver.pipeline import Pipeline, Turns
 from pynq_ee.driver.requirements import check_numpy
 from pynq_ee.driver.results import Results
@@ -32,14 +36,13 @@ from pynq_ee.errors import DeviceError, ExperimentalOverlayWarning, InputError, 
 from pynq_ee.exits.calibration import Calibration, calibrate
 from pynq_ee.exits.governor import Held, hold
 from pynq_ee.exits.margin import feature_margin
-from pynq_ee.network import fabric, weights
-from pynq_ee.network.spec import CLASSES, Board
+from pynq_ee.network import weights
+from pynq_ee.network.spec import Board
 from pynq_ee.network.weights import Model
+from pynq_ee.policy import Answers, Policy
 from pynq_ee.prediction import Prediction, concatenate
-from pynq_ee.remainder import TAKES_PACKED, decider
 from pynq_ee.remainder import default as default_engine
-from pynq_ee.remainder import stages as software_exits
-from pynq_ee.trace import Stopwatch, Trace
+from pynq_ee.trace import BESIDE, Stopwatch, Trace
 
 #: What a user may set on an open network, and what only its construction sets.
 _SETTABLE = ("threshold", "trace")
@@ -47,6 +50,10 @@ _FIXED = ("model", "remainder", "device")
 
 #: Simulated boards that are asked for by name, with their kernels.
 SIMULATED = {"sim": "hls", "sim-numpy": "numpy", "sim-rtl": "rtl"}
+
+#: Images of a batch that stay, from which on their remainder is handed to a thread of its own. To hand it over takes as
+#: many instructions as one image's remainder on an ARM.
+LEAST_BESIDE = 4
 
 #: Devices that are asked for by name; everything else is a pynq device or a board.
 NAMED = (*SIMULATED, software.DEVICE)
@@ -87,8 +94,10 @@ class EarlyExitInference:
         given and as the fabric got them), or ``none``. What differs is sent again. See the reliability page for what
         each costs and notices.
     threads
-        That share a batch in software: in the remainder, and in the first exit where that is in software. Few images
-        need no more than one.
+        1: all is computed in the caller's thread. 2 or more: so many share a batch in software (in the remainder, and
+        in the first exit where that is in software), and a thread of its own sees to the remainder of a batch of which
+        several images stay, while those after it are sent and decided. None: that thread, where there are two
+        processors, and no sharing.
 
     Raises
     ------
@@ -137,15 +146,15 @@ class EarlyExitInference:
         deadline_seconds: float = 2.0,
         retries: int = 1,
         verify: str = "results",
-        threads: int = 1,
+        threads: int | None = None,
     ) -> None:
         self.model = model if isinstance(model, Model) else weights.load(model)
         self.threshold = self.model.thresholds if threshold is None else threshold
         self.remainder = remainder or default_engine()
-        self._stages = software_exits(self.remainder, self.model, threads)
-        self._takes_packed = self.remainder in TAKES_PACKED
-        self._scales = [np.float32(2.0**exponent) for exponent in self.model.logit_exponents]
-        self._deciders = [decider(self.remainder, exponent) for exponent in self.model.logit_exponents]
+        several = len(os.sched_getaffinity(0)) > 1 if threads is None else threads != 1
+        threads = 1 if threads is None else threads
+        self._policy = Policy(self.model, self.remainder, threads)
+        self._beside = Beside() if several else None
         self.trace: Trace | None = None
         self._turns = Turns()
         options: dict[str, Any] = {
@@ -171,6 +180,7 @@ class EarlyExitInference:
                 if self._own_device:
                     self.device.close()
                 raise
+        self._device_name = str(self.device.name)
         self._closed = False
 
     @property
@@ -239,7 +249,11 @@ class EarlyExitInference:
         batch = to_images(images, unit_floats=unit_floats, fit=fit, invert=invert)
         self._turns.give_way()
         with self._turns.lock:
-            return concatenate(list(self._predict(batches.split(batch, self.capacity)))).show(batch)
+            if len(batch) <= self.capacity:
+                prediction: Prediction = self._pipeline(None).once(batch)
+            else:
+                prediction = concatenate(list(self._predict(batches.split(batch, self.capacity))))
+        return prediction.show(batch)
 
     async def classify_async(
         self, images: Any, *, unit_floats: bool = False, fit: bool = False, invert: bool | None = None
@@ -255,7 +269,7 @@ class EarlyExitInference:
         """
         batch = to_images(images, unit_floats=unit_floats, fit=fit, invert=invert)
         async with self._turns.queue():
-            pipeline = self._pipeline()
+            pipeline = self._pipeline(None)
             chunks = batches.split(batch, self.capacity)
             return concatenate([prediction async for prediction in pipeline.run_async(chunks)]).show(batch)
 
@@ -282,6 +296,7 @@ class EarlyExitInference:
         *,
         batch: int = 64,
         overlap: bool = True,
+        beside: bool = True,
         unit_floats: bool = False,
         fit: bool = False,
         invert: bool | None = None,
@@ -298,6 +313,12 @@ class EarlyExitInference:
             A prediction comes out when the batch *after* its own has been sent, or the iterable ends, so that host and
             fabric work at the same time. False: before the iterable is asked for more. That is slower, but what a slow
             source needs, or one that waits for the last prediction.
+        beside
+            Where ``threads`` lets it, the remainder of a batch is computed beside the work on the batch after it; its
+            prediction then comes out one batch later still. False: as soon as ``overlap`` says, by one core.
+
+        Images are copied into the DMA's memory before the iterable is asked for more, so a camera may write the next
+        ones over them. Those that stand there already, in a :meth:`slot`, are not copied.
 
         The stream has the fabric only while it computes a prediction, not while the iterable or the caller works: other
         calls may come between.
@@ -311,33 +332,72 @@ class EarlyExitInference:
         if whole_number("batch", batch, least=1) > capacity:
             raise InputError(f"batch is {batch}; it must be 1 to {capacity} (images_per_transfer)")
         ready = (to_images(item, unit_floats=unit_floats, fit=fit, invert=invert) for item in in_parts(images, batch))
-        chunks = self._give_way(batches.gather(ready, batch))
+        chunks = self._give_way(batches.gather(ready, batch, lasting=False))
         if overlap:
-            return self._predict(chunks)
-        return itertools.chain.from_iterable(self._predict([chunk], number) for number, chunk in enumerate(chunks))
+            return self._predict(chunks, beside)
+        return itertools.chain.from_iterable(
+            self._pipeline(None).run([chunk], number) for number, chunk in enumerate(chunks)
+        )
+
+    @contextmanager
+    def slot(self, images: int) -> Iterator[npt.NDArray[np.uint8]]:
+        """Memory that images are written to in place, and classified from without a copy.
+
+        Parameters
+        ----------
+        images
+            How many it holds, 1 to :attr:`capacity`.
+
+        Yields
+        ------
+        uint8 array (images, 28, 28), in memory that the DMA reads, with whatever was there before. It, or a part of it
+        from the first image on, is given to :meth:`classify` or :meth:`stream` as any array. White ink (255) on black.
+        It is not to be used after the block.
+
+        Raises
+        ------
+        InputError
+            Another number; or, where the images are given, those that are still on their way: a stream needs two slots,
+            filled in turn.
+        DeviceError
+            No contiguous memory for it, or a closed object.
+        IdentityError
+            Another program has loaded another overlay.
+
+        Notes
+        -----
+        On a board each slot takes contiguous memory beside that of the transfers, and getting it takes its time: take
+        one for a whole stream, not for each batch.
+
+        Examples
+        --------
+        >>> from pynq_ee import EarlyExitInference
+        >>> with EarlyExitInference(device="software") as network, network.slot(2) as images:
+        ...     images[:] = 0  # what a camera does
+        ...     prediction = network.classify(images)
+        >>> len(prediction)
+        2
+        """
+        with self._turns.lock:
+            self._check_open()
+            slot = self._first_exit.lend(images)
+        try:
+            yield slot.pixels
+        finally:
+            with self._turns.lock:
+                self._first_exit.take_back(slot)  # type: ignore[arg-type]  # of the same object
 
     def all_exits(self, images: Any) -> npt.NDArray[np.float32]:
         """Logits of every exit for every image, float32 (N, exits, 10): what thresholds are calibrated on."""
         batch = to_images(images)
-        outputs = np.empty((len(batch), self.model.exits, CLASSES), np.float32)
-        position = 0
 
-        def use(number: int, chunk: npt.NDArray[np.uint8], results: Results) -> int:
-            nonlocal position
-            rows = slice(position, position + len(chunk))
-            outputs[rows, 0] = results.logits * self._scales[0]
-            hidden = self._features(results, chunk, np.arange(len(chunk)))
-            for exit_number, stage in enumerate(self._stages, start=1):
-                hidden, logits = stage(hidden)
-                outputs[rows, exit_number] = logits * self._scales[exit_number]
-            position += len(chunk)
-            return position
+        def use(number: int, pixels: npt.NDArray[np.uint8], results: Results) -> npt.NDArray[np.float32]:
+            features = self._policy.features(results, pixels, np.arange(len(pixels)))
+            return self._policy.every(results.logits, features)
 
         with self._turns.lock:
             pipeline = Pipeline(self._first_exit, self._turns, use, Stopwatch())
-            for _ in pipeline.run(batches.split(batch, self.capacity)):
-                pass
-        return outputs
+            return np.concatenate(list(pipeline.run(batches.split(batch, self.capacity))))
 
     def calibrate(self, images: Any, labels: npt.ArrayLike, **constraint: Any) -> Calibration:
         """Find the thresholds under a constraint and use them from now on.
@@ -371,15 +431,22 @@ class EarlyExitInference:
         return hold(self, images, **target)
 
     def close(self) -> None:
-        """Free the buffers, and the simulated board if it was opened by name. May be called twice."""
+        """Free the buffers, and the simulated board if it was opened by name. May be called twice.
+
+        A remainder that is being computed is waited for.
+        """
         with self._turns.lock:
             if not self._closed:
                 self._closed = True
                 try:
-                    self._first_exit.close()
+                    if self._beside is not None:
+                        self._beside.close()
                 finally:
-                    if self._own_device:
-                        self.device.close()
+                    try:
+                        self._first_exit.close()
+                    finally:
+                        if self._own_device:
+                            self.device.close()
 
     def __repr__(self) -> str:
         if "_closed" not in vars(self):
@@ -422,66 +489,62 @@ class EarlyExitInference:
             self._turns.give_way()
             yield chunk
 
-    def _predict(self, chunks: Iterable[npt.NDArray[np.uint8]], first: int = 0) -> Iterator[Prediction]:
-        """The predictions of chunks, one each; ``first`` is the number of the first one."""
-        return self._pipeline().run(chunks, first)
+    def _predict(self, chunks: Iterable[npt.NDArray[np.uint8]], beside: bool = True) -> Iterator[Prediction]:
+        """The predictions of chunks, one each."""
+        if self._beside is None or not beside:
+            predictions: Iterator[Prediction] = self._pipeline(None).run(chunks)
+            return predictions
+        return self._beside.in_order(self._pipeline(self._beside).run(chunks))
 
-    def _pipeline(self) -> Pipeline[Prediction]:
+    def _pipeline(self, beside: Beside | None) -> Pipeline[Any]:
+        """A pipeline of predictions, or, where there is a thread beside, of tasks of predictions."""
         watch = Stopwatch(self.trace)
+        decide = partial(self._decide, watch, beside)
+        return Pipeline(self._first_exit, self._turns, decide, watch, lambda: self._margin)
 
-        def use(number: int, chunk: npt.NDArray[np.uint8], results: Results) -> Prediction:
-            return self._decide(number, chunk, results, watch)
+    def _decide(
+        self, watch: Stopwatch, beside: Beside | None, number: int, pixels: npt.NDArray[np.uint8], results: Results
+    ) -> Prediction | Task[Prediction]:
+        """Apply the exit policy to a batch, here or in part beside."""
+        thresholds = self._threshold
+        begin = time.perf_counter()
+        answers, rows = self._policy.first(results.logits, thresholds[0])
+        begin = watch.note("entropy", number, begin)
+        rest: Callable[[], None] | None = None
+        if len(rows):
+            rest = partial(self._policy.rest, answers, rows, self._policy.features(results, pixels, rows), thresholds)
+            if beside is None or len(rows) < LEAST_BESIDE:
+                rest()
+                rest = None
+            watch.note("remainder", number, begin)
+        prediction = self._prediction(answers, watch, results.clocks)
+        if rest is None or beside is None:
+            return prediction
+        return beside.submit(partial(_completed, prediction, rest, number, watch.trace))
 
-        return Pipeline(self._first_exit, self._turns, use, watch, lambda: self._margin)
-
-    def _decide(self, number: int, chunk: npt.NDArray[np.uint8], results: Results, watch: Stopwatch) -> Prediction:
-        """Apply the exit policy to one chunk, computing each software exit only for what reaches it."""
-        threshold = self._threshold
-        with watch.stage("entropy", number):
-            logits = results.logits * self._scales[0]
-            labels, entropy, leaves = self._deciders[0](results.logits, threshold[0])
-            undecided = (~leaves).nonzero()[0]
-        taken = np.empty(len(chunk), np.int64)
-        taken.fill(1)
-        if len(undecided):
-            with watch.stage("remainder", number):
-                hidden = self._features(results, chunk, undecided)
-                for exit_number, stage in enumerate(self._stages, start=2):
-                    hidden, exit_logits = stage(hidden)
-                    taken[undecided] = exit_number
-                    logits[undecided] = exit_logits * self._scales[exit_number - 1]
-                    last = exit_number == self.model.exits
-                    decide = self._deciders[exit_number - 1]
-                    decision = decide(exit_logits, math.inf if last else threshold[exit_number - 1])
-                    labels[undecided], entropy[undecided] = decision.labels, decision.entropy
-                    undecided, hidden = undecided[~decision.leaves], hidden[~decision.leaves]
-                    if not len(undecided):
-                        break
+    def _prediction(self, answers: Answers, watch: Stopwatch, clocks: int | None) -> Prediction:
         return Prediction(
-            labels,
-            taken,
-            entropy,
-            logits,
-            str(self.device.name),
+            answers.labels,
+            answers.exits,
+            answers.entropy,
+            partial(self._policy.real, answers),
+            self._device_name,
             watch.lap(),
-            self._first_exit.fabric_clocks(len(chunk)) if results.clocks is None else results.clocks,
-            fabric_clocks_are="modelled" if results.clocks is None else "counted",
+            self._first_exit.fabric_clocks(len(answers.labels)) if clocks is None else clocks,
+            None,
+            "modelled" if clocks is None else "counted",
         )
 
-    def _features(
-        self, results: Results, chunk: npt.NDArray[np.uint8], rows: npt.NDArray[np.intp]
-    ) -> npt.NDArray[np.uint8]:
-        """Features of some images of a chunk: those that the fabric returned, else computed here."""
-        sent = results.has_features()[rows]
-        if not sent.any():
-            return fabric.trunk(chunk[rows], self.model)
-        packed = results.features(rows[sent], self.model.spec)
-        if len(packed) < len(rows):  # the threshold has been lowered since the batch was sent
-            every = np.empty((len(rows), packed.shape[1]), np.uint8)
-            every[sent] = packed
-            every[~sent] = fabric.pack_features(fabric.trunk(chunk[rows[~sent]], self.model))
-            packed = every
-        return packed if self._takes_packed else fabric.unpack_features(packed, self.model)
+
+def _completed(prediction: Prediction, rest: Callable[[], None], number: int, trace: Trace | None) -> Prediction:
+    """A prediction whose remainder is still to be computed."""
+    begin = time.perf_counter()
+    rest()
+    end = time.perf_counter()
+    prediction.seconds["remainder"] += end - begin
+    if trace is not None:
+        trace.add(BESIDE, "remainder", number, begin, end)
+    return prediction
 
 
 def _open_device(device: Any, model: Model) -> tuple[bool, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple, overload
 
 import numpy as np
@@ -14,6 +14,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from pynq_ee.trace import STAGES
+
+Logits = npt.NDArray[np.float32]
 
 #: What two predictions are compared by.
 _ANSWERS = ("labels", "exits", "entropy", "logits")
@@ -31,9 +33,8 @@ class Answer(NamedTuple):
     logits: npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Prediction:
-    """What became of a batch of images.
+    """What became of a batch of images. It cannot be changed.
 
     Attributes
     ----------
@@ -44,13 +45,13 @@ class Prediction:
     entropy
         float64 (N,), nats, of that exit's softmax.
     logits
-        float32 (N, 10), of that exit, in its real scale.
+        float32 (N, 10), of that exit, in its real scale. They are made when they are first asked for.
     device
         Name of the device that the first exit ran on; a simulated one says so, and software too.
     seconds
         Wall time that the host spent in each stage (*measured*): ``input`` (images into the DMA's buffer),
         ``fabric`` (starting and waiting for it; in software, computing the first exit), ``collect`` (results out of
-        the buffer, checked), ``entropy``, ``remainder``.
+        the buffer, checked), ``entropy``, ``remainder`` (which may be that of a thread of its own).
     fabric_clocks
         Clocks of the fabric: by the rate rule (*modelled*), or, on ``device="sim-rtl"``, *counted*, of each batch from
         the start of its images to the end of its results. None in software, where there is no fabric.
@@ -66,13 +67,58 @@ class Prediction:
     labels: npt.NDArray[np.int64]
     exits: npt.NDArray[np.int64]
     entropy: npt.NDArray[np.float64]
-    logits: npt.NDArray[np.float32]
     device: str
     seconds: dict[str, float]
     fabric_clocks: int | None
+    images: npt.NDArray[np.uint8] | None
+    fabric_clocks_are: str
+    _logits: Logits | Callable[[], Logits]
 
-    images: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
-    fabric_clocks_are: str = "modelled"
+    def __init__(
+        self,
+        labels: npt.NDArray[np.int64],
+        exits: npt.NDArray[np.int64],
+        entropy: npt.NDArray[np.float64],
+        logits: Logits | Callable[[], Logits],
+        device: str,
+        seconds: dict[str, float],
+        fabric_clocks: int | None,
+        images: npt.NDArray[np.uint8] | None = None,
+        fabric_clocks_are: str = "modelled",
+    ) -> None:
+        """``logits`` may be a function that makes them."""
+        vars(self).update(
+            labels=labels,
+            exits=exits,
+            entropy=entropy,
+            _logits=logits,
+            device=device,
+            seconds=seconds,
+            fabric_clocks=fabric_clocks,
+            images=images,
+            fabric_clocks_are=fabric_clocks_are,
+        )
+
+    @property
+    def logits(self) -> Logits:
+        """See the class."""
+        logits = self._logits
+        if callable(logits):
+            vars(self)["_logits"] = logits = logits()
+        return logits
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"a Prediction cannot be changed, nor its {name}", name=name, obj=self)
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a Prediction cannot be changed, nor its {name}", name=name, obj=self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What goes to another process: the logits themselves, and no function."""
+        return {**vars(self), "_logits": self.logits}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -146,8 +192,14 @@ class Prediction:
     def show(self, images: npt.NDArray[np.uint8]) -> Prediction:
         """Keep a copy of the images, if they are few, and return this."""
         if len(images) <= SHOWN:
-            object.__setattr__(self, "images", images.copy())
+            vars(self)["images"] = images.copy()
         return self
+
+    def computed_on(self, device: str) -> Prediction:
+        """The same, of a device of another name."""
+        copied = Prediction.__new__(Prediction)
+        vars(copied).update(vars(self), device=device)
+        return copied
 
     def share(self, exit: int) -> float:
         """Share of the images that left at an exit, 0 to 1."""
@@ -170,9 +222,13 @@ def concatenate(predictions: list[Prediction]) -> Prediction:
         np.concatenate([part.labels for part in predictions]),
         np.concatenate([part.exits for part in predictions]),
         np.concatenate([part.entropy for part in predictions]),
-        np.concatenate([part.logits for part in predictions]),
+        partial(_joined, [part._logits for part in predictions]),
         predictions[0].device,
         {stage: sum(part.seconds[stage] for part in predictions) for stage in STAGES},
         sum(clocks) if clocks else None,
         fabric_clocks_are=predictions[0].fabric_clocks_are,
     )
+
+
+def _joined(parts: list[Logits | Callable[[], Logits]]) -> Logits:
+    return np.concatenate([part() if callable(part) else part for part in parts])

@@ -21,8 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pynq_ee import remainder
+from pynq_ee.data.images import SHAPE
 from pynq_ee.driver.pipeline import Completion
 from pynq_ee.driver.results import Results
+from pynq_ee.driver.slots import IN_FLIGHT, lendable
 from pynq_ee.errors import DeviceError, InputError, TransferError, whole_number
 from pynq_ee.network.spec import FEATURES_ALWAYS
 from pynq_ee.network.weights import Model
@@ -50,10 +52,10 @@ class Device(NamedTuple):
 
 
 class Batch:
-    """A batch: its images, its results once they are computed, and when that was (seconds of ``time.perf_counter``)."""
+    """A batch: its images ``pixels``, its results once they are computed, and when that was (``time.perf_counter``)."""
 
-    def __init__(self, images: npt.NDArray[np.uint8]) -> None:
-        self.images = images
+    def __init__(self, pixels: npt.NDArray[np.uint8]) -> None:
+        self.pixels = pixels
         self.results: Results | None = None
         self.started = self.completed = 0.0
 
@@ -88,6 +90,8 @@ class FirstExit:
             IMAGES_AT_ONCE if images_at_once is None else whole_number("images_per_transfer", images_at_once, least=1)
         )
         self._running: Batch | None = None
+        self._buffers = [np.empty((0, *SHAPE), np.uint8)] * 2  # of the batch that is computed, and of the next one
+        self._lent: set[int] = set()  # where those begin that users write to
         self._closed = False
         self._lock = threading.Lock()  # a thread of the pool goes on with a batch that its coroutine has left
         _every.add(self)
@@ -114,11 +118,47 @@ class FirstExit:
             raise DeviceError("this EarlyExitInference is closed; make another one")
 
     def fill(self, images: npt.NDArray[np.uint8], margin: int = FEATURES_ALWAYS) -> Batch:
-        """A batch of images uint8 (n, 28, 28), 1 to ``capacity`` of them. The features of all of them come with it."""
+        """A batch of images uint8 (n, 28, 28), 1 to ``capacity`` of them. The features of all of them come with it.
+
+        They are copied, but for those in a slot.
+
+        Raises
+        ------
+        InputError
+            Too many images, or none; or a slot whose images are still to be computed.
+        """
         self.check_loaded()
         if not 1 <= len(images) <= self.capacity:
             raise InputError(f"{len(images)} images for a batch of 1 to {self.capacity}")
-        return Batch(images)
+        if self._lent and images.flags.c_contiguous and images.ctypes.data in self._lent:
+            if self._running and self._running.pixels.ctypes.data == images.ctypes.data:
+                raise InputError(IN_FLIGHT)
+            return Batch(images)
+        free = 1 if self._running and self._running.pixels.base is self._buffers[0] else 0
+        if len(self._buffers[free]) < len(images):
+            self._buffers[free] = np.empty((len(images), *SHAPE), np.uint8)
+        pixels = self._buffers[free][: len(images)]
+        pixels[:] = images
+        return Batch(pixels)
+
+    def lend(self, images: int) -> Batch:
+        """Memory for 1 to ``capacity`` images, to be written to and given to :meth:`fill`.
+
+        Raises
+        ------
+        InputError
+            Another number of images.
+        DeviceError
+            It is closed.
+        """
+        self.check_loaded()
+        batch = Batch(np.empty((lendable(images, self.capacity), *SHAPE), np.uint8))
+        self._lent.add(batch.pixels.ctypes.data)
+        return batch
+
+    def take_back(self, batch: Batch) -> None:
+        """End a loan. What is computed of its images goes on."""
+        self._lent.discard(batch.pixels.ctypes.data)
 
     def start(self, batch: Batch) -> None:
         """Let a batch be the one that is computed next."""
@@ -167,7 +207,7 @@ class FirstExit:
             if batch.results is not None:
                 return
             batch.started = time.perf_counter()
-            features, logits = self._compute(batch.images)
+            features, logits = self._compute(batch.pixels)
             batch.completed = time.perf_counter()
             places = np.arange(len(features), dtype=np.intp) * features.shape[1]
             batch.results = Results(logits, features.reshape(-1), places)

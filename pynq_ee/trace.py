@@ -1,8 +1,9 @@
 """What happens when: the stages of every batch over time, on the host and in the fabric.
 
-Set ``network.trace = Trace()`` to record, and None to stop. A trace has up to three lanes:
+Set ``network.trace = Trace()`` to record, and None to stop. A trace has up to four lanes:
 
 - ``host``: what the host does, *measured*;
+- ``beside``: the remainder, where a thread of its own computes it meanwhile, *measured*;
 - ``in flight``: a batch from its start to when the host found it complete, *measured* by the host;
 - ``fabric``: a batch from its start to its completion, as a simulated board with time of its own kept it
   (``SimulatedDevice(pace=..)``, whose ``on_batch`` is :meth:`Trace.add_fabric`): the simulation's wall time,
@@ -14,7 +15,6 @@ from __future__ import annotations
 
 import itertools
 import time
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ from typing import NamedTuple
 #: with its work.
 STAGES = ("input", "fabric", "collect", "entropy", "remainder")
 
-HOST, IN_FLIGHT, FABRIC = "host", "in flight", "fabric"
+HOST, BESIDE, IN_FLIGHT, FABRIC = "host", "beside", "in flight", "fabric"
 
 
 class Span(NamedTuple):
@@ -79,29 +79,15 @@ class Stopwatch:
         self.trace = trace
         self.seconds = dict.fromkeys(STAGES, 0.0)
 
-    def stage(self, name: str, batch: int) -> AbstractContextManager[None]:
-        """Take the time of a block: ``with watch.stage("entropy", number): ...``."""
-        return _Stage(self, name, batch)
+    def note(self, stage: str, batch: int, begin: float) -> float:
+        """Count the time from ``begin``, of ``time.perf_counter``, to now as a stage, and return now."""
+        end = time.perf_counter()
+        self.seconds[stage] += end - begin
+        if self.trace is not None:
+            self.trace.add(HOST, stage, batch, begin, end)
+        return end
 
     def lap(self) -> dict[str, float]:
         """The seconds by stage since the last lap."""
         seconds, self.seconds = self.seconds, dict.fromkeys(STAGES, 0.0)
         return seconds
-
-
-class _Stage:
-    """A block whose time is taken. A class, since each batch has six, and a generator takes twice as long."""
-
-    __slots__ = ("_batch", "_begin", "_name", "_watch")
-
-    def __init__(self, watch: Stopwatch, name: str, batch: int) -> None:
-        self._watch, self._name, self._batch = watch, name, batch
-
-    def __enter__(self) -> None:
-        self._begin = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        end = time.perf_counter()
-        self._watch.seconds[self._name] += end - self._begin
-        if self._watch.trace is not None:
-            self._watch.trace.add(HOST, self._name, self._batch, self._begin, end)

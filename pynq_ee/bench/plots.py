@@ -20,7 +20,7 @@ from pynq_ee.exits import rule
 from pynq_ee.exits.calibration import Calibration, front
 from pynq_ee.exits.scores import ENTROPY_MAX, Outcome, Scores, Sweep, outcome, sweep
 from pynq_ee.files import write_atomically
-from pynq_ee.trace import HOST, STAGES, Trace
+from pynq_ee.trace import BESIDE, HOST, STAGES, Trace
 
 #: Colours that stay apart for colour-blind eyes and in grey (Okabe and Ito): blue, vermilion, green, orange, purple.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9")
@@ -287,7 +287,7 @@ def gallery(images: npt.NDArray[np.uint8], prediction: Any, path: str | os.PathL
 
 
 def trace(recording: Trace, path: str | os.PathLike[str], *, title: str = "", modelled: float | None = None) -> None:
-    """The stages over time, a lane for the fabric and one for the host.
+    """The stages over time, a lane for the fabric, one for the host, and one for the thread beside it if there was one.
 
     Parameters
     ----------
@@ -310,14 +310,17 @@ def trace(recording: Trace, path: str | os.PathLike[str], *, title: str = "", mo
             axes.broken_barh(extents, (1.1, 0.8), color="#99D8C7", label="its simulation beyond", linewidth=0)
         for span, (begin, length) in zip(recording.fabric, extents):
             axes.text(begin + length / 2, 1.5, str(span.batch), ha="center", va="center", fontsize=7)
-        for stage, colour in colours.items():
-            extents = [
-                (1e3 * (span.begin - start), 1e3 * (span.end - span.begin))
-                for span in recording.lane(HOST)
-                if span.stage == stage
-            ]
-            label = "waiting for the fabric, and starting it" if stage == "fabric" else stage
-            axes.broken_barh(extents, (0.1, 0.8), color=colour, label=label)
-        axes.set(yticks=[0.5, 1.5], yticklabels=["host", "fabric"], xlabel="milliseconds", ylim=(0, 2))
+        beside = bool(recording.lane(BESIDE))
+        for lane, bottom in ((HOST, 0.1), (BESIDE, -0.9))[: 1 + beside]:
+            for stage, colour in colours.items():
+                extents = [
+                    (1e3 * (span.begin - start), 1e3 * (span.end - span.begin))
+                    for span in recording.lane(lane)
+                    if span.stage == stage
+                ]
+                label = "waiting for the fabric, and starting it" if stage == "fabric" else stage
+                axes.broken_barh(extents, (bottom, 0.8), color=colour, label=label if lane == HOST else None)
+        lanes = {-0.5: "beside", 0.5: "host", 1.5: "fabric"} if beside else {0.5: "host", 1.5: "fabric"}
+        axes.set(yticks=list(lanes), yticklabels=list(lanes.values()), xlabel="milliseconds", ylim=(-float(beside), 2))
         axes.set_title(f"{title}\nfabric busy {100 * recording.busy_share():.1f} % of the time", fontsize=10)
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), ncols=7, fontsize=8)

@@ -42,7 +42,6 @@ import tempfile
 import time
 from collections.abc import Coroutine, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -141,7 +140,7 @@ class Cluster:
         ``device`` of the result names every board that had a part in it; ``seconds`` sums their times, which overlap.
         """
         parts = list(self.stream([to_images(images, **reading)], batch=batch))
-        return replace(concatenate(parts), device=", ".join(sorted({part.device for part in parts})))
+        return concatenate(parts).computed_on(", ".join(sorted({part.device for part in parts})))
 
     def stream(self, images: Iterable[Any], *, batch: int = 256, **reading: Any) -> Iterator[Prediction]:
         """Classify images as they come, in order, with bounded memory.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -121,7 +121,7 @@ class Sharing:
             error = future.exception()
             if error is None:
                 prediction, spent = future.result()
-                batch.prediction = replace(prediction, device=f"{board.name} at {board.address}")
+                batch.prediction = prediction.computed_on(f"{board.name} at {board.address}")
                 board.images += len(batch.images)
                 board.seconds += spent
                 del self._sent[future]

@@ -111,7 +111,12 @@ def add_device_options(parser: argparse.ArgumentParser, boards_only: bool = Fals
         type=int,
         help="images in one DMA transfer, or computed at once, at most (default: 1024, or what the memory holds)",
     )
-    parser.add_argument("--threads", type=int, default=1, help="that share a batch in software (default 1)")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        help="that share a batch in software; from 2 on, one more sees to the remainder beside the batches that follow "
+        "(default: that one only, where there are two processors)",
+    )
 
 
 def add_waveform_option(parser: argparse.ArgumentParser) -> None:

@@ -29,7 +29,7 @@ from pynq_ee.errors import InputError
 from pynq_ee.inference import SIMULATED, EarlyExitInference
 from pynq_ee.network import weights
 from pynq_ee.prediction import Prediction
-from pynq_ee.trace import FABRIC, HOST, STAGES, Trace
+from pynq_ee.trace import BESIDE, FABRIC, HOST, STAGES, Trace
 
 HELP = "record and draw what host and fabric do over time"
 EXAMPLES = """\
@@ -167,6 +167,7 @@ def _facts(trace: Trace, network: EarlyExitInference, size: int, modelled: float
         "modelled_seconds_a_batch": modelled,
         "fabric_seconds_a_batch": float(np.mean([span.end - span.begin for span in batches])),
         "host_seconds_a_batch": host,
+        "beside_seconds_a_batch": sum(span.end - span.begin for span in trace.lane(BESIDE)) / len(batches),
         "host_waits_seconds_a_batch": waiting,
         "fabric_waits_seconds_a_batch": float(np.mean(gaps)),
         "fabric_waits_seconds_at_most": float(max(gaps)),
@@ -187,6 +188,8 @@ def _rows(facts: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     if "counted_clocks_a_batch" in facts:
         yield "counted", f"{facts['counted_clocks_a_batch']:,.0f} clocks a batch; the times above are the simulation's"
     yield "host, a batch", f"{_milliseconds(sum(host.values()))} (measured: {stages})"
+    if facts["beside_seconds_a_batch"]:
+        yield "beside, a batch", f"{_milliseconds(facts['beside_seconds_a_batch'])} (measured: remainder)"
     waiting = _milliseconds(facts["host_waits_seconds_a_batch"])
     includes = "register accesses" if facts["first_exit"] == "fabric" else "the first exit itself"
     yield "host waits, a batch", f"{waiting} (measured, {includes} included)"

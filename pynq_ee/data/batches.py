@@ -15,11 +15,23 @@ def split(images: npt.NDArray[np.uint8], size: int) -> Iterator[npt.NDArray[np.u
     return (images[start : start + size] for start in range(0, len(images), size))
 
 
-def gather(images: Iterable[npt.NDArray[np.uint8]], size: int) -> Iterator[npt.NDArray[np.uint8]]:
-    """Regroup arrays (n, 28, 28) of any n into arrays of ``size``, the last one shorter."""
+def gather(
+    images: Iterable[npt.NDArray[np.uint8]], size: int, *, lasting: bool = True
+) -> Iterator[npt.NDArray[np.uint8]]:
+    """Regroup arrays (n, 28, 28) of any n into arrays of ``size``, the last one shorter.
+
+    Parameters
+    ----------
+    lasting
+        Each is a copy. If not, it is valid until the next one is asked for: whole ones are views of what came, and the
+        others stand in the same memory one after the other.
+    """
     batch = np.empty((size, *SHAPE), np.uint8)
     count = 0
     for item in images:
+        if not lasting and not count and len(item) == size:
+            yield item
+            continue
         while len(item):
             part = item[: size - count]
             batch[count : count + len(part)] = part  # copied: a camera may write its next frame over this one
@@ -27,6 +39,8 @@ def gather(images: Iterable[npt.NDArray[np.uint8]], size: int) -> Iterator[npt.N
             item = item[len(part) :]
             if count == size:
                 yield batch
-                batch, count = np.empty_like(batch), 0
+                count = 0
+                if lasting:
+                    batch = np.empty_like(batch)
     if count:
         yield batch[:count]

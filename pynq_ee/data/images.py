@@ -58,6 +58,8 @@ def to_images(
         A picture, or the first image of an array, does not look like white ink on black after all: it is blank, the
         ground is light, there is a frame.
     """
+    if not (fit or invert) and (ready := _ready(images)) is not None:
+        return ready
     if isinstance(images, (Image.Image, str, os.PathLike)):
         picture = read_picture(images, fit, unit_floats)
         name = name_of(images)
@@ -81,6 +83,19 @@ def to_images(
         except RecursionError:
             raise InputError("a list of images holds itself") from None
     raise InputError(f"an image is {type(images).__name__}; give a uint8 array, a PIL image, a path, or a list of them")
+
+
+def _ready(images: Any) -> npt.NDArray[np.uint8] | None:
+    """An array that is plainly what the network takes, by as few looks as that needs; None of all others.
+
+    Plainly: its first image has grey levels, so it is no mask, and a dark corner, so the ground is not light.
+    """
+    if type(images) is not np.ndarray or images.dtype != np.uint8 or images.shape[-2:] != SHAPE or images.ndim > 3:
+        return None
+    batch = images if images.ndim == 3 else images[None]
+    if not len(batch) or batch.item(0) >= _LIGHT or np.maximum.reduce(batch[0], axis=None) <= 1:
+        return None
+    return batch
 
 
 def in_parts(images: Any, size: int) -> Iterable[Any]:

@@ -19,11 +19,13 @@ the next batch is right whatever became of this one.
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import numbers
 import time
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -129,9 +131,11 @@ class Accelerator:
         if verify not in VERIFY:
             raise InputError(f"verify is {verify!r}; there are {', '.join(VERIFY)}")
         self.verify = verify
+        self._batch_clocks = functools.lru_cache(partial(_spec.batch_clocks, self.spec))
         self._counts_clocks = getattr(device, "batch_clocks", None) is not None
         self.counters = Counters()
         self.slots: list[Slot] = []
+        self._lent: dict[int, Slot] = {}  # by the address of their images
         self._running: Slot | None = None
         self._sound = True
         self._looks = 0
@@ -141,14 +145,10 @@ class Accelerator:
             largest = self._dma.max_bytes // max(_spec.IMAGE_PIXELS, self.spec.output_bytes(features))
             largest = min(largest, _spec.SEQUENCE_MODULUS)
             self.slots = _slots.allocate(self.spec, device, features, largest, images_per_transfer)
+            self.capacity = self.slots[0].capacity
         except BaseException:
             self.close()
             raise
-
-    @property
-    def capacity(self) -> int:
-        """Images that one batch holds."""
-        return self.slots[0].capacity
 
     @property
     def clock_mhz(self) -> float:
@@ -191,21 +191,51 @@ class Accelerator:
     def fill(self, images: npt.NDArray[np.uint8], margin: int = _spec.FEATURES_ALWAYS) -> Slot:
         """Copy images (n, 28, 28), uint8, 1 to a slot's capacity of them, into the slot that is not in the fabric.
 
-        What was read from that slot before is overwritten. ``margin`` is the register ``feature_margin`` of the batch,
-        0 to 65535: the features of an image are returned if its two largest logits differ by less.
+        What was read from that slot before is overwritten. Images that stand in a lent slot, from its first one on, are
+        not copied: that slot is used. ``margin`` is the register ``feature_margin`` of the batch, 0 to 65535: the
+        features of an image are returned if its two largest logits differ by less.
 
         Raises
         ------
         InputError
-            Too many images, or none.
+            Too many images, or none; or those of a slot that is in the fabric.
         IdentityError, DeviceError
             As :meth:`check_loaded`.
         """
         self.check_loaded()
+        if self._lent and images.flags.c_contiguous and (lent := self._lent.get(images.ctypes.data)):
+            if lent is self._running:
+                raise InputError(_slots.IN_FLIGHT)
+            lent.resize(len(images))
+            lent.ready(margin, self.verify == "all")
+            return lent
         first, second = self.slots
         slot = second if first is self._running else first
         slot.fill(images, margin, self.verify == "all")
         return slot
+
+    def lend(self, images: int) -> Slot:
+        """A slot beside the two, whose ``pixels``, 1 to ``capacity``, are written to and given to :meth:`fill`.
+
+        Raises
+        ------
+        InputError
+            Another number of images.
+        DeviceError
+            No memory.
+        IdentityError, DeviceError
+            As :meth:`check_loaded`.
+        """
+        self.check_loaded()
+        count = _slots.lendable(images, self.capacity)
+        slot = _slots.lend(self.spec, self.device, self.features, count)
+        self._lent[slot.address] = slot
+        return slot
+
+    def take_back(self, slot: Slot) -> None:
+        """End a loan. A batch of it that is in the fabric goes on; the memory is freed with its last reference."""
+        if self._lent.get(slot.address) is slot:
+            del self._lent[slot.address]
 
     def start(self, slot: Slot) -> None:
         """Start a filled slot: receive armed first, then the kernel, then the images.
@@ -430,7 +460,7 @@ class Accelerator:
 
     def fabric_clocks(self, images: int) -> int:
         """Clocks of a batch in the fabric by the rate rule (*modelled*)."""
-        return _spec.batch_clocks(self.spec, images)
+        return self._batch_clocks(images)
 
     def fabric_seconds(self, images: int) -> float:
         """Time of a batch in the fabric by the rate rule and the clock (*modelled*)."""
@@ -443,9 +473,10 @@ class Accelerator:
                 with contextlib.suppress(PynqEEError):  # another's overlay is in the fabric, or it does not answer
                     self.abandon()
         finally:
-            for slot in self.slots:
+            for slot in (*self.slots, *self._lent.values()):
                 slot.release()
             self.slots.clear()
+            self._lent.clear()
             self._circuit.release()
 
     def __del__(self) -> None:

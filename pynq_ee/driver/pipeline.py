@@ -107,7 +107,7 @@ class FirstExit(Protocol):
     """What computes the first exit of batches, one after the other, as a pipeline uses it.
 
     Of a board that is the :class:`~pynq_ee.driver.accelerator.Accelerator`, whose methods say what each of these does.
-    Its slots are its own; a pipeline reads of them only ``started`` and ``completed``.
+    Its slots are its own; a pipeline reads of them only ``pixels``, ``started`` and ``completed``.
     """
 
     @property
@@ -126,11 +126,17 @@ class FirstExit(Protocol):
 
 
 class _Sent(NamedTuple):
-    """A batch on its way: its number, its images, its slot."""
+    """A batch on its way: its number, and its slot, which holds its images."""
 
     number: int
-    chunk: Chunk
     slot: Any
+
+
+class _Kept(NamedTuple):
+    """A batch that was finished for its owner: its images and its results, copies both."""
+
+    pixels: Chunk
+    results: Results
 
 
 class Pipeline(Generic[Outcome]):
@@ -144,7 +150,7 @@ class Pipeline(Generic[Outcome]):
         The accelerator's.
     use
         Called with each batch's number, images and results, in order, while the next batch is in the fabric. It
-        returns what is yielded, never None; what it keeps of the features must be a copy.
+        returns what is yielded, never None; what it keeps of images and features must be a copy.
     watch
         Takes the time of each stage.
     margin
@@ -165,21 +171,47 @@ class Pipeline(Generic[Outcome]):
         self._watch = watch
         self._margin = margin or (lambda: FEATURES_ALWAYS)
         self._ahead: _Sent | None = None  # in the fabric, or complete
-        self._kept: Results | PynqEEError | None = None  # what became of it, where another caller saw to that
+        self._kept: _Kept | PynqEEError | None = None  # what became of it, where another caller saw to that
+
+    def once(self, chunk: Chunk) -> Outcome:
+        """What ``use`` makes of one batch, which is all that is sent."""
+        accelerator, watch = self._accelerator, self._watch
+        with self._turns.lock:
+            slot = self._fill(0, chunk)
+            begin = time.perf_counter()
+            accelerator.start(slot)
+            while True:
+                while not accelerator.advance(slot):
+                    accelerator.pause()
+                begin = watch.note("fabric", 0, begin)
+                results = accelerator.collect(slot)
+                begin = watch.note("collect", 0, begin)
+                if results is not None:
+                    break
+            self._turns.current = None
+            if watch.trace:
+                watch.trace.add(IN_FLIGHT, "batch", 0, slot.started, slot.completed)
+            return self._use(0, slot.pixels, results)
 
     def run(self, chunks: Iterable[Chunk], first: int = 0) -> Iterator[Outcome]:
         """Send chunks, and yield what ``use`` made of each, in order. ``chunks`` is read without holding the lock.
 
-        ``first`` is the number of the first one.
+        Parameters
+        ----------
+        chunks
+            Each is copied into the memory of a slot before the next one is read.
+        first
+            The number of the first one.
         """
         for number, chunk in enumerate(itertools.chain(chunks, [None]), first):
             with self._turns.lock:
                 filled = self._begin(number, chunk)
                 outcome = None
                 while self._ahead or filled:
-                    with self._watch.stage("fabric", self._ahead.number if self._ahead else number):
-                        while not self._ready(filled):
-                            self._accelerator.pause()
+                    begin = time.perf_counter()
+                    while not self._ready(filled):
+                        self._accelerator.pause()
+                    self._watch.note("fabric", self._ahead.number if self._ahead else number, begin)
                     done, outcome = self._end(filled)
                     if done:
                         break
@@ -201,8 +233,9 @@ class Pipeline(Generic[Outcome]):
                     await self._turns.acquire()
                     if not begun or self._turns.current is not self:  # what was filled may be another's by now
                         filled, begun = self._begin(number, chunk), True
-                    with self._watch.stage("fabric", self._ahead.number if self._ahead else number):
-                        ready = self._ready(filled)
+                    begin = time.perf_counter()
+                    ready = self._ready(filled)
+                    self._watch.note("fabric", self._ahead.number if self._ahead else number, begin)
                     if ready:
                         done, outcome = self._end(filled)
                     if done and chunk is None:
@@ -218,16 +251,26 @@ class Pipeline(Generic[Outcome]):
 
     def _begin(self, number: int, chunk: Chunk | None) -> _Sent | None:
         """Take the turn, and fill a slot with the chunk, if there is one."""
+        if chunk is not None:
+            return _Sent(number, self._fill(number, chunk))
+        self._take_turn()
+        return None
+
+    def _fill(self, number: int, chunk: Chunk) -> Any:
+        """Take the turn, and fill a slot."""
+        self._take_turn()
+        begin = time.perf_counter()
+        slot = self._accelerator.fill(chunk, self._margin())
+        self._watch.note("input", number, begin)
+        return slot
+
+    def _take_turn(self) -> None:
         other = self._turns.current
         if other is not self:
             if other is not None:
                 other._keep()
             self._accelerator.abandon()
             self._turns.current = self
-        if chunk is None:
-            return None
-        with self._watch.stage("input", number):
-            return _Sent(number, chunk, self._accelerator.fill(chunk, self._margin()))
 
     def _ready(self, filled: _Sent | None) -> bool:
         """Whether the batch ahead is complete, or there is none; if so, the filled one has been started."""
@@ -242,18 +285,23 @@ class Pipeline(Generic[Outcome]):
 
     def _end(self, filled: _Sent | None) -> tuple[bool, Outcome | None]:
         """Collect the batch ahead and use it. Not done: it was wrong, is in the fabric again, and to be awaited."""
-        ahead, results = self._ahead, self._kept
-        if ahead and results is None:
-            with self._watch.stage("collect", ahead.number):
-                results = self._accelerator.collect(ahead.slot)
-            if results is None:
+        ahead, kept = self._ahead, self._kept
+        if ahead is None:
+            self._ahead = filled
+            return True, None
+        if isinstance(kept, _Kept):
+            pixels, results = kept
+        else:
+            begin = time.perf_counter()
+            collected = self._accelerator.collect(ahead.slot)
+            self._watch.note("collect", ahead.number, begin)
+            if collected is None:
                 return False, None
+            pixels, results = ahead.slot.pixels, collected
             if self._watch.trace:
                 self._watch.trace.add(IN_FLIGHT, "batch", ahead.number, ahead.slot.started, ahead.slot.completed)
         self._ahead, self._kept = filled, None
-        if ahead is None or not isinstance(results, Results):
-            return True, None
-        return True, self._use(ahead.number, ahead.chunk, results)
+        return True, self._use(ahead.number, pixels, results)
 
     def _keep(self) -> None:
         """Finish the batch in the fabric for its owner, because another caller has come."""
@@ -261,6 +309,7 @@ class Pipeline(Generic[Outcome]):
             return
         try:
             self._accelerator.check_loaded()
-            self._kept = self._accelerator.finish(self._ahead.slot).kept()
+            results = self._accelerator.finish(self._ahead.slot).kept()
+            self._kept = _Kept(self._ahead.slot.pixels.copy(), results)
         except PynqEEError as error:  # raised where its owner comes back
             self._kept = error

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
 
 from pynq_ee.errors import TransferError
 from pynq_ee.network import spec as _spec
@@ -72,13 +71,15 @@ class Results(NamedTuple):
         places = self.places[rows]
         if not len(places):
             return np.empty((0, spec.feature_bytes), np.uint8)
-        if places.min() == _NONE:
+        if np.minimum.reduce(places) == _NONE:
             raise TransferError(
                 f"the features of image {int(rows[places.argmin()])} were not sent: its logits are further apart than "
                 "the feature_margin of its batch",
                 stage="using results",
             )
-        copied: Bytes = sliding_window_view(self.stream, spec.feature_bytes)[places]
+        width = spec.feature_bytes
+        windows: Bytes = np.ndarray((len(self.stream) - width + 1, width), np.uint8, self.stream, strides=(1, 1))
+        copied: Bytes = windows[places]
         return copied
 
     def kept(self) -> Results:

@@ -17,6 +17,12 @@ from pynq_ee.network.spec import Spec
 #: Batches in flight: one in the fabric, one with the host.
 SLOTS = 2
 
+#: What a caller is told who gives the same slot again too early.
+IN_FLIGHT = (
+    "the images of this slot are still on their way, and have been written over if they are others now; take two slots "
+    "and fill them in turn, or classify one batch after the other (overlap=False)"
+)
+
 #: Images in a transfer where nothing else is asked for and the memory holds them. Beyond it nothing gets faster.
 IMAGES_PER_TRANSFER = 1024
 
@@ -148,10 +154,48 @@ class Slot:
         elif not buffer.coherent:
             buffer.device.invalidate(buffer.bo, buffer.offset, self._addresses[1], nbytes)
 
+    @property
+    def address(self) -> int:
+        """Virtual address of the images."""
+        return self._addresses[0]
+
     def release(self) -> None:
         """Drop the buffers; pynq frees them with their last reference."""
         self._images = self._results = self.images = self.results = self.pixels = self._result_bytes = None
         self.count = 0
+
+
+def lendable(images: int, capacity: int) -> int:
+    """The number of images of a slot that a user asks for.
+
+    Raises
+    ------
+    InputError
+        None, or more than a batch holds.
+    """
+    if whole_number("images", images, least=1) > capacity:
+        raise InputError(f"images is {images}; a slot holds 1 to {capacity} (images_per_transfer)")
+    return images
+
+
+def lend(spec: Spec, device: Any, features: bool, images: int) -> Slot:
+    """A slot beside those of the accelerator.
+
+    Raises
+    ------
+    DeviceError
+        The device cannot provide the memory.
+    """
+    try:
+        slot = Slot(spec, device, images, features)
+    except (MemoryError, RuntimeError) as error:
+        per_image = _spec.IMAGE_PIXELS + spec.output_bytes(features)
+        raise DeviceError(
+            f"no contiguous memory for a slot of {images} images of {per_image} bytes ({error}); ask for a slot of "
+            "fewer images, or open the network with a smaller images_per_transfer"
+        ) from error
+    slot.resize(images)
+    return slot
 
 
 def allocate(spec: Spec, device: Any, features: bool, largest: int, images: int | None) -> list[Slot]:
@@ -183,10 +227,10 @@ def allocate(spec: Spec, device: Any, features: bool, largest: int, images: int 
         except (MemoryError, RuntimeError) as error:
             slots.clear()
             if images is not None or count == 1:
-                per_image = _spec.IMAGE_PIXELS + spec.output_bytes(features)
                 advice = (
                     "ask for fewer with images_per_transfer, or free other buffers" if images else "free other buffers"
                 )
+                per_image = _spec.IMAGE_PIXELS + spec.output_bytes(features)
                 raise DeviceError(
                     f"no contiguous memory for {SLOTS} x {count} images of {per_image} bytes ({error}); {advice}"
                 ) from error

@@ -144,7 +144,7 @@ def _held(
 ) -> Iterator[Held]:
     network.threshold = governor.thresholds
     try:
-        for prediction in network.stream(images, batch=batch):
+        for prediction in network.stream(images, batch=batch, beside=False):
             used, capped = network.threshold, governor.capped
             seconds = seconds_of(prediction)
             network.threshold = governor.observe(seconds)

@@ -167,8 +167,8 @@ class Spec:
         """Beats of one image: 196 of 32 bit or 98 of 64 bit."""
         return IMAGE_PIXELS // self.pixels_per_beat
 
-    @property
-    def feature_bytes(self) -> int:
+    @cached_property
+    def feature_bytes(self) -> int:  # asked for with every batch
         """Bytes of the packed features of one image (588), without the padding to a whole beat."""
         channels, rows, columns = self.feature_shape
         return channels * rows * columns * ACTIVATION_BITS // 8

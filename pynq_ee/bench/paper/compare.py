@@ -181,7 +181,7 @@ def _fabric(
         board = device if device is not None else stack.enter_context(ReplayDevice(model, np.concatenate(chunks)))
         try:
             network = stack.enter_context(
-                EarlyExitInference(model, device=board, remainder=name, images_per_transfer=batch)
+                EarlyExitInference(model, device=board, remainder=name, images_per_transfer=batch, threads=1)
             )
         except ToolError as error:
             left_out[f"remainder {name}"] = str(error)

@@ -203,7 +203,7 @@ def test_the_hosts_work_is_all_of_the_time_but_the_replay(
     chunks = timing.chunks_of(noise, 8)
     with (
         ReplayDevice(model, noise) as device,
-        EarlyExitInference(model, device=device, images_per_transfer=8) as network,
+        EarlyExitInference(model, device=device, images_per_transfer=8, threads=1) as network,
     ):
         driver.host_work(network, device, chunks, streamed)
         placed, begin = device.replay_seconds, time.perf_counter()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+import warnings
 import zlib
 from pathlib import Path
 
@@ -62,6 +63,23 @@ def test_uint8_arrays_are_taken_as_they_are(array: np.ndarray) -> None:
 
 
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=4, max_side=30) | st.tuples(st.integers(0, 2), st.just(28), st.just(28))
+
+
+@given(
+    hnp.arrays(np.uint8, st.tuples(st.integers(0, 3), st.just(28), st.just(28)) | st.just((28, 28))),
+    st.sampled_from([0, 1, 2, 191, 192, 255]),
+    st.sampled_from([1, 2, 255]),
+)
+def test_the_short_way_of_arrays_gives_what_the_long_one_gives(array: np.ndarray, corner: int, most: int) -> None:
+    array %= most
+    array[..., :1, :1] = corner
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        short = images._ready(array)
+        if short is not None:
+            assert not caught
+            np.testing.assert_array_equal(short, images._array(array, False, False, None))
+            assert not caught, "nor does the long one warn"
 
 
 @given(hnp.arrays(hnp.scalar_dtypes(), SHAPES), st.booleans(), st.booleans())

@@ -24,7 +24,8 @@ class Stream:
     def __init__(self, threshold: tuple[float, ...]) -> None:
         self.threshold = threshold
 
-    def stream(self, images: Any, batch: int) -> Iterator[Any]:
+    def stream(self, images: Any, batch: int, beside: bool = False) -> Iterator[Any]:
+        assert not beside, "the thresholds would be those of another batch"
         for entropies in images:
             taken = exit_of(entropies, self.threshold)
             seconds = FIRST + LATER * float((taken - 1).mean())
