@@ -113,7 +113,8 @@ test-image: .venv-image/.test
 ARCH ?= armhf
 ARM_FLAGS ?=
 test-arm: $(VENV)/.test
-	$(BIN)/python -m pytest tests/arm -v --architecture $(ARCH) $(ARM_FLAGS)
+	PYTHONPATH=tests $(BIN)/python -m arm.userland $(ARCH) uname -m
+	$(BIN)/python -m pytest tests/arm -n auto --dist loadfile --architecture $(ARCH) $(ARM_FLAGS)
 
 arm-shell: $(VENV)/.test
 	PYTHONPATH=tests $(BIN)/python -m arm.userland $(ARCH)

@@ -1,5 +1,7 @@
 """What the network answers for digits, as arrays in a file: for comparing a board with the machine that tests it.
 
+A simulated board that touches the machine is an error here too (``machine_guard``, found by ``PYTHONPATH=tests``).
+
 ``python tests/arm/answers.py --images 2000 --device sim-numpy answers.npz``
 """
 
@@ -11,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+import machine_guard
 from pynq_ee import EarlyExitInference
 from pynq_ee.data import batches, datasets
 from pynq_ee.driver.pipeline import Pipeline, Turns
@@ -52,9 +55,12 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     args = parser.parse_args()
     digits = datasets.available()
-    with EarlyExitInference(
-        args.model, device=args.device, remainder=args.remainder, images_per_transfer=BATCH
-    ) as network:
+    with (
+        machine_guard.guarding(),
+        EarlyExitInference(
+            args.model, device=args.device, remainder=args.remainder, images_per_transfer=BATCH
+        ) as network,
+    ):
         np.savez(args.output, **answers(network, digits.images[: args.images]), source=digits.source)
 
 

@@ -43,7 +43,7 @@ class Board:
         self.shell(install_command(), directory=f"{HOME}/checkout")
 
     def run(
-        self, *words: str, check: bool = True, timeout: float = 900, **variables: str
+        self, *words: str, check: bool = True, timeout: float = 1800, **variables: str
     ) -> subprocess.CompletedProcess[str]:
         """Run a command on the board."""
         binds = {self.folder: HOME}

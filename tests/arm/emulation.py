@@ -74,7 +74,12 @@ def enter(architecture: str, words: Sequence[str], root: Path | None, binds: Map
         try:
             _call("unshare", _CLONE_NEWNS | _CLONE_NEWUSER | _CLONE_NEWPID)
         except OSError as error:
-            print(f"no namespaces of one's own here ({error}); in a container: --privileged", file=sys.stderr)
+            print(
+                f"this machine gives no namespaces to a program ({error}), and in these alone are ARM programs run and "
+                "root filesystems made. In a container: start it with --privileged; elsewhere see "
+                "/proc/sys/user/max_user_namespaces, which must not be 0, and the rules of AppArmor and seccomp",
+                file=sys.stderr,
+            )
             os._exit(1)
         os.write(ready_writer, b".")
         os.read(mapped_reader, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,18 +17,17 @@ IMAGES = 2000
 #: Images of the other model, of the board without a compiler, and of the kernel that the board compiles.
 FEW = 200
 
-PROGRAM = f"{HOME}/checkout/tests/arm/answers.py"
+TESTS = f"{HOME}/checkout/tests"
 
 
 def answers_here(folder: Path, *options: str) -> dict[str, np.ndarray]:
-    subprocess.run(
-        [sys.executable, answers.__file__, *options, "--remainder", "numpy", str(folder / "here.npz")], check=True
-    )
+    command = [sys.executable, answers.__file__, *options, "--remainder", "numpy", str(folder / "here.npz")]
+    subprocess.run(command, env={**os.environ, "PYTHONPATH": str(Path(answers.__file__).parents[1])}, check=True)
     return dict(np.load(folder / "here.npz"))
 
 
 def answers_there(board: Board, *options: str) -> dict[str, np.ndarray]:
-    board.run("python3", "-P", PROGRAM, *options, f"{HOME}/there.npz")
+    board.run("python3", "-P", f"{TESTS}/arm/answers.py", *options, f"{HOME}/there.npz", PYTHONPATH=TESTS)
     return dict(np.load(board.folder / "there.npz"))
 
 
