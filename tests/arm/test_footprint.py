@@ -51,7 +51,7 @@ def test_marks_are_grouped_by_what_is_counted() -> None:
 
 
 def test_no_batch_takes_more_instructions_than_are_documented(compiled: Board) -> None:
-    """But for a tenth, and with fewer only the page is old: ``make arm-footprint ARM_FLAGS=--write``."""
+    """But for a tenth, or half for a stream. With fewer the page is old: ``make arm-footprint ARM_FLAGS=--write``."""
     if compiled.architecture != "armhf":
         pytest.skip("the documented counts are those of a PYNQ-Z1 or Z2")
     page = footprint.PAGES["transfers"].read_text()
@@ -67,4 +67,6 @@ def test_no_batch_takes_more_instructions_than_are_documented(compiled: Board) -
         == set(documented)
         == set(itertools.product([*transfers.PATHS, transfers.STREAM], transfers.BATCHES))
     )
-    assert not {what: (number, documented[what]) for what, number in counted.items() if number > 1.1 * documented[what]}
+    # A stream's remainder has a thread of its own, and may come with the batch before or after.
+    allowed = {what: (1.5 if what[0] == transfers.STREAM else 1.1) * number for what, number in documented.items()}
+    assert not {what: (number, allowed[what]) for what, number in counted.items() if number > allowed[what]}
