@@ -16,7 +16,7 @@ from arm.board import HOME, Board
 _FOLDER = f"{HOME}/counter"
 
 #: The number of the system call sched_get_priority_max, which is a mark.
-_MARKS = {"armhf": 159, "arm64": 125}
+MARKS = {"armhf": 159, "arm64": 125, "amd64": 146}
 
 Marks = list[tuple[int, int]]
 
@@ -42,14 +42,13 @@ class Counter:
         for library in map(Path, re.findall(r"(/\S+) \(0x", linked)):
             shutil.copy(library, folder / ("loader" if library.name.startswith("ld-linux") else library.name))
         shutil.copy(emulator, folder / "emulator")
-        source, plugin = Path(__file__).with_suffix(".c"), folder / "counter.so"
-        subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-o", str(plugin), str(source)], check=True)
+        compile_plugin(compiler, folder / "counter.so")
 
     def run(self, *words: str) -> tuple[str, str]:
         """What a Python program prints, and what the plugin says of it. Programs that it starts are not counted."""
         done = self._board.run(
             *(f"{_FOLDER}/loader", "--library-path", _FOLDER, f"{_FOLDER}/emulator", "-seed", "0", "-d", "plugin"),
-            *("-plugin", f"{_FOLDER}/counter.so,mark={_MARKS[self._board.architecture]}"),
+            *("-plugin", f"{_FOLDER}/counter.so,mark={MARKS[self._board.architecture]}"),
             *(f"{HOME}/venv/bin/python3", "-P", "-W", "ignore", *words),
             PYTHONHASHSEED="0",
         )
@@ -62,11 +61,21 @@ class Counter:
 
     def transfers(self) -> list[tuple[str, int, int]]:
         """Name, images and instructions of each batch that ``transfers.py`` sends."""
-        printed, said = self.run(f"{HOME}/checkout/tests/arm/transfers.py")
-        first, *groups = _groups([(int(kind), int(count)) for kind, count in re.findall(r"mark (\d+): (\d+)", said)])
-        cost = groups.pop(0)[0][1] - first[0][1]
-        names = [line.split(" ", 1) for line in printed.splitlines()]
-        return [(name, int(batch), typical(group, cost)) for (batch, name), group in zip(names, groups, strict=True)]
+        return batches(*self.run(f"{HOME}/checkout/tests/arm/transfers.py"))
+
+
+def compile_plugin(compiler: str, plugin: Path) -> None:
+    """The plugin, for the emulators of this machine."""
+    source = Path(__file__).with_suffix(".c")
+    subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-o", str(plugin), str(source)], check=True)
+
+
+def batches(printed: str, said: str) -> list[tuple[str, int, int]]:
+    """Name, images and instructions of each batch, from what ``transfers.py`` prints and what the plugin says of it."""
+    first, *groups = _groups([(int(kind), int(count)) for kind, count in re.findall(r"mark (\d+): (\d+)", said)])
+    cost = groups.pop(0)[0][1] - first[0][1]
+    names = [line.split(" ", 1) for line in printed.splitlines()]
+    return [(name, int(batch), typical(group, cost)) for (batch, name), group in zip(names, groups, strict=True)]
 
 
 def _groups(marks: Marks) -> list[Marks]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 from functools import partial
 from typing import Any
 
@@ -23,6 +24,7 @@ from pynq_ee.network.weights import Model
 from pynq_ee.sim.replay import ReplayDevice
 
 BATCHES = (64, 1024)
+ONLY_PREDICTIONS = "predictions"
 #: Ways to send a batch, by the names that the table has for them.
 PATHS = {
     **{f'`verify="{mode}"`': partial(transfer_paths.this_driver, verify=mode) for mode in ("none", "results", "all")},
@@ -31,6 +33,8 @@ PATHS = {
 #: Share of the images of a stream that stay in the network.
 UNDECIDED = 0.014
 STREAM = f"`stream`, {UNDECIDED:.1%} undecided"
+#: A call for one image, which leaves.
+CALL = "`classify`"
 
 #: A batch is sent so often; the first time is not typical.
 TIMES = 4
@@ -84,13 +88,30 @@ def _streams(model: Model, digits: npt.NDArray[np.uint8]) -> None:
                 mark(DONE)
 
 
+def _calls(model: Model, digits: npt.NDArray[np.uint8]) -> None:
+    with EarlyExitInference(model, device="software") as network:
+        chunk = digits[np.argmin(network.classify(digits[:64]).exits)][np.newaxis]
+    with (
+        MarkedReplay(model, chunk) as device,
+        EarlyExitInference(model, device=device, images_per_transfer=1) as network,
+    ):
+        print(1, CALL)
+        mark(NEXT)
+        mark(DONE)
+        for _ in range(TIMES):
+            network.classify(chunk)
+            mark(DONE)
+
+
 def main() -> None:
-    """Send everything."""
+    """Send everything, or, where the first argument says so, only what comes through an ``EarlyExitInference``."""
     mark(NEXT)
     mark(NEXT)  # what a mark takes itself
     model, digits = weights.load(weights.DEFAULT), datasets.available().images
-    _transfers(model, digits)
+    if sys.argv[1:] != [ONLY_PREDICTIONS]:
+        _transfers(model, digits)
     _streams(model, digits)
+    _calls(model, digits)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from pynq_ee.bench import bringup
+from pynq_ee.bench.board import modelled
 from pynq_ee.bench.paper import report
 from pynq_ee.commands import bringup as command
 from pynq_ee.commands import cli
@@ -137,6 +138,10 @@ def test_the_command_writes_record_and_lines_and_a_report_shows_them(
     record = json.loads((Path(weights.__file__).parents[2] / "docs" / "results.json").read_text())
     text = report.markdown(record, None, [command.read(path)])
     assert "## Tried on pynq-z2" in text and "120 images of" in text
+    rates = text.split("## Tried on pynq-z2")[1].split("## Energy")[0]
+    assert rates.count("modelled, us an image") == 1
+    for batch in (1, 64):
+        assert f" | {modelled.beside('pynq-z2', batch)} |" in rates
 
 
 def test_the_lines_may_go_nowhere_and_what_cannot_be_written_is_found_out_before_anything_is_done(

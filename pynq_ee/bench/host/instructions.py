@@ -49,7 +49,12 @@ class Task(NamedTuple):
 
 
 #: 14 images are the 1.4 % that stay of a batch of 1024.
-TASKS = {"first-exit": Task(16, 90_000), "remainder": Task(14, 75_000), "decision": Task(1024, 140)}
+TASKS = {
+    "first-exit": Task(16, 90_000),
+    "remainder": Task(14, 75_000),
+    "decision": Task(1024, 140),
+    "copy": Task(1024, 250),
+}
 
 #: What an instruction may do.
 KINDS = ("multiply", "multiply, long", "vector memory", "vector, other", "memory", "branch", "other")
@@ -79,7 +84,8 @@ class Target(NamedTuple):
     kinds: tuple[str, ...]
 
 
-_CONDITION = "(eq|ne|hs|lo|cs|cc|mi|pl|vs|vc|hi|ls|ge|lt|gt|le)"
+#: Condition of an instruction of an ARM.
+CONDITION = "(eq|ne|hs|lo|cs|cc|mi|pl|vs|vc|hi|ls|ge|lt|gt|le)"
 
 #: By the names that the option ``--target`` has for them.
 TARGETS = {
@@ -95,7 +101,7 @@ TARGETS = {
             r"v(ld|st|push|pop)",
             r"v",
             r"(ldr|str|ldm|stm|push|pop)",
-            rf"(b|bl|bx|blx|cbz|cbnz|b(l|x)?{_CONDITION})(\.w)?( |$)",
+            rf"(b|bl|bx|blx|cbz|cbnz|b(l|x)?{CONDITION})(\.w)?( |$)",
         ),
     ),
     "arm64": Target(
@@ -110,7 +116,7 @@ TARGETS = {
             r"((ld|st)[1-4]r? |(ld|st)n?[ru]?[rp]? +[qds]\d)",
             r"\S+ +(v\d|[qdshb]\d|\w+, v\d)",
             r"(ld|st)",
-            rf"(b|bl|br|blr|ret|cbn?z|tbn?z|b\.{_CONDITION})( |$)",
+            rf"(b|bl|br|blr|ret|cbn?z|tbn?z|b\.{CONDITION})( |$)",
         ),
     ),
     "x86-64": Target(
@@ -178,10 +184,17 @@ def count(model: Model, tasks: Mapping[str, Task] = TASKS, target: Target = PYNQ
     ToolError
         No compiler, no emulator, no checkout, or one of them failed.
     """
+    return counted(blocks(model, tasks, target), tasks, target)
+
+
+def counted(
+    executed: Mapping[str, Sequence[Block]], tasks: Mapping[str, Task] = TASKS, target: Target = PYNQ_Z2
+) -> list[Count]:
+    """What :func:`blocks` found, by function and kind."""
     found = []
-    for name, executed in blocks(model, tasks, target).items():
+    for name, those in executed.items():
         functions: dict[str, Counter[str]] = {}
-        for block in executed:
+        for block in those:
             kinds = functions.setdefault(block.function, Counter())
             for text in block.instructions:
                 kinds[kind(text, target)] += block.times
@@ -265,7 +278,7 @@ def table(counts: Sequence[Count], bars: bool = True) -> str:
 def _row(task: str, function: str, kinds: Mapping[str, int], images: int, bar: str) -> str:
     figures = [kinds.get(name, 0) / images for name in KINDS]
     figures.append(sum(figures))
-    return f"| {task} | {function} | " + " | ".join(f"{figure:,.0f}" for figure in figures) + f" | {bar} |"
+    return f"| {task} | {function} | " + " | ".join(f"{round(figure):,}" for figure in figures) + f" | {bar} |"
 
 
 def _data(model: Model, images: int) -> Iterator[bytes]:

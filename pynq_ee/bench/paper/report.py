@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from pynq_ee.bench import bringup
+from pynq_ee.bench.board import modelled
 from pynq_ee.bench.paper import compare, suite
 from pynq_ee.bench.paper import tables as _tables
-from pynq_ee.errors import DataError
+from pynq_ee.errors import DataError, InputError
 from pynq_ee.files import write_atomically
 
 Record = dict[str, Any]
@@ -74,9 +75,9 @@ def markdown(record: Record, pictures: str | None, boards: Sequence[Record] = ()
     for board in boards:
         parts += [
             f"## Tried on {board.get('board', 'a board')}: {board.get('model', 'no network')}",
-            f"From `pynq-ee bringup`: {bringup.measured_on(board)}. Nothing in it is modelled.",
+            f"From `pynq-ee bringup`: {bringup.measured_on(board)}.",
             _board_sentence(board),
-            _markdown_table(bringup.header(board), bringup.table(board)),
+            *_board_rates(board),
         ]
     parts += ["## Energy", _energy_sentence(record)]
     return "\n\n".join(parts) + "\n"
@@ -278,6 +279,18 @@ def _board_sentence(board: Record) -> str:
         f"{long_run['images']:,} images with {long_run['wrong']} wrong and {long_run['retries']} retries; accuracy "
         f"{100 * board['accuracy']:.2f} %, left at each exit: {', '.join(f'{100 * s:.2f} %' for s in board['shares'])}."
     )
+
+
+def _board_rates(board: Record) -> list[str]:
+    """The rates of a board, and what was modelled for it beside them."""
+    header, rows = [*bringup.header(board), "modelled, us an image"], []
+    try:
+        for rate, row in zip(board.get("rates", []), bringup.table(board)):
+            rows.append([*row, modelled.beside(board.get("board", ""), rate["batch"]) or "unknown"])
+    except InputError as error:
+        left_out = f"What is modelled for a board is left out: {error}."
+        return [_markdown_table(bringup.header(board), bringup.table(board)), left_out]
+    return [_markdown_table(header, rows), "All but the last column is of the record; [the model](board.md) is that."]
 
 
 def _energy_sentence(record: Record) -> str:
