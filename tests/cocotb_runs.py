@@ -57,6 +57,13 @@ SOURCES = {
 }
 
 
+#: How an outcome begins where no test has said what went wrong.
+TIME_OUT, NOT_BUILT, ENDED = "no end within", "does not build", "the simulator ended"
+
+#: Is in the folder once the simulation has been built.
+_BUILT = "built"
+
+
 def missing() -> str:
     """What has to be installed before anything can be simulated; empty where nothing has."""
     if shutil.which("iverilog") is None:
@@ -114,7 +121,8 @@ def run(
     Returns
     -------
     dict
-        For each test that was asked for, by its name, what went wrong; empty where nothing did.
+        For each test that was asked for, by its name, what went wrong; empty where nothing did. :func:`kind` tells it
+        in a word.
     """
     names = tests or tests_of(bench)
     # In a process of its own: the runner of cocotb leaves its mark on the environment, and may hang with the simulator.
@@ -127,7 +135,17 @@ def run(
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid or 0, signal.SIGKILL)  # the child has made itself a group, with the simulator in it
         process.join()
-    return _outcomes(folder, names, f"no end within {timeout_s:g} s" if hung else "not run")
+    if hung:
+        return _outcomes(folder, names, f"{TIME_OUT} {timeout_s:g} s")
+    return _outcomes(folder, names, ENDED if (folder / _BUILT).exists() else NOT_BUILT)
+
+
+def kind(outcome: str) -> str:
+    """What became of a test: ``""``, passed; one of the constants above; or the type of the exception that ended it."""
+    for known in (TIME_OUT, NOT_BUILT, ENDED):
+        if outcome.startswith(known):
+            return known
+    return outcome.partition(":")[0]
 
 
 def _outcomes(folder: Path, names: list[str], otherwise: str) -> dict[str, str]:
@@ -138,8 +156,12 @@ def _outcomes(folder: Path, names: list[str], otherwise: str) -> dict[str, str]:
         return found
     for case in ElementTree.parse(results).iter("testcase"):
         failures = [*case.iter("failure"), *case.iter("error")]
-        text = "\n".join(f"{failure.get('message')}\n{failure.text or ''}" for failure in failures)
-        found[case.attrib["name"]] = text
+        # Of cocotb 2.0 and of later releases.
+        types = ((failure.get("type") or failure.get("error_type") or "error", failure) for failure in failures)
+        found[case.attrib["name"]] = "\n".join(
+            f"{type_}: {failure.get('message') or failure.get('error_msg')}\n{failure.text or ''}"
+            for type_, failure in types
+        )
     return found
 
 
@@ -160,7 +182,8 @@ def _simulate(
 
     from cocotb_tools.runner import get_runner
 
-    (folder / "results.xml").unlink(missing_ok=True)
+    for name in ("results.xml", _BUILT):
+        (folder / name).unlink(missing_ok=True)
     top = BENCHES / f"{bench}_bench.sv"
     first = [generated] if generated else []  # the package that the others name
     runner = get_runner("icarus")
@@ -173,6 +196,7 @@ def _simulate(
         build_args=["-Wall"],
         timescale=("1ns", "1ps"),
     )
+    (folder / _BUILT).touch()
     sys.path.insert(0, str(BENCHES))
     runner.test(
         test_module=f"{bench}_tests",
