@@ -226,6 +226,7 @@ module dma_receive #(
       if (finished && overflow) internal_error <= 1;
       if (answered && bresp[1]) begin
         failing <= 1;
+        internal_error <= 1;               // any error of a write is, in direct register mode (S2MM_DMASR, bit 4)
         if (!failing) slave_error <= !bresp[0];
         if (!failing) decode_error <= bresp[0];
       end

@@ -27,7 +27,7 @@ IRQS = IRQ_ON_COMPLETE | IRQ_ON_ERROR
 STATUS_HALTED = 1 << 0
 STATUS_IDLE = 1 << 1
 ERRORS = {
-    1 << 4: "internal error: more bytes arrived than the buffer holds, or a length of zero",
+    1 << 4: "internal error: more bytes arrived than the buffer holds, or a write to memory failed",
     1 << 5: "slave error: the memory refused an access",
     1 << 6: "decode error: no memory at this address",
 }

@@ -211,6 +211,10 @@ class SendChannel(Channel):
 class ReceiveChannel(Channel):
     """S2MM: stream to memory."""
 
+    def fail(self, error: int) -> None:
+        """End the transfer with an error. One of memory is an internal error, too (the guide, "S2MM_DMASR", bit 4)."""
+        super().fail(error | INTERNAL_ERROR)
+
     def accept(self, beats: npt.NDArray[np.uint8], last: npt.NDArray[np.uint8]) -> int:
         """Take beats (n, beat bytes) up to the first TLAST, and return how many were taken."""
         if self.transfer is None or not len(beats):

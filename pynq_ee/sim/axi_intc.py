@@ -37,9 +37,8 @@ class AxiIntc:
 
     @property
     def interrupt(self) -> bool:
-        """Level of the output to the processor."""
-        both = MER_MASTER_ENABLE | MER_HARDWARE_ENABLE
-        return self._master & both == both and bool(self._sample() & self._enabled)
+        """Level of the output to the processor; also of what software has raised, before the lines are enabled."""
+        return bool(self._master & MER_MASTER_ENABLE and self._sample() & self._enabled)
 
     def read(self, offset: int) -> int:
         """Value of the register at ``offset``; 0 where there is none."""
@@ -50,7 +49,9 @@ class AxiIntc:
     def write(self, offset: int, value: int) -> None:
         """Write the register at ``offset``."""
         mask = (1 << len(self._inputs)) - 1
-        if offset == IER:
+        if offset == ISR and not self._master & MER_HARDWARE_ENABLE:  # software raises interrupts until the lines do
+            self._latched = value & mask
+        elif offset == IER:
             self._enabled = value & mask
         elif offset == IAR:
             self._latched &= ~value

@@ -49,7 +49,7 @@
     if (!$past(reset) && $past(awvalid && !awready)) assert (awvalid && $stable(awaddr) && $stable(awlen));
     if (!$past(reset) && $past(wvalid && !wready)) assert (wvalid && $stable({wdata, wstrb, wlast}));
     if (!$past(reset) && $past(stop)) assert (bursts + $past(bvalid) == $past(bursts));
-    if (failed && !internal_error) assert (drained);
+    if (failed) assert (drained && internal_error);
     if (stopped) assert (drained);
     if ($past(tready && tvalid && tlast)) assert (!tready);
     if (tready) assert (open);
