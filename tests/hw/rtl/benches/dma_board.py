@@ -5,20 +5,9 @@ from __future__ import annotations
 import random
 from typing import Any
 
-import cocotb
-from cocotb.clock import Clock
+import bench_board
 from cocotb.triggers import ClockCycles, RisingEdge
-from cocotbext.axi import (
-    AxiBus,
-    AxiLiteBus,
-    AxiLiteMaster,
-    AxiResp,
-    AxiSlave,
-    AxiStreamBus,
-    AxiStreamFrame,
-    AxiStreamSink,
-    AxiStreamSource,
-)
+from cocotbext.axi import AxiBus, AxiResp, AxiSlave, AxiStreamFrame
 
 SEND, RECEIVE = 0x00, 0x30
 CONTROL, STATUS, ADDRESS, ADDRESS_HIGH, LENGTH = 0x00, 0x04, 0x18, 0x1C, 0x28
@@ -63,23 +52,18 @@ class Memory:
         self.bytes[address - BASE : address - BASE + len(data)] = data
 
 
-def sometimes(share: float) -> Any:
-    """Whether to pause in a clock: at random, so often in the mean."""
-    while True:
-        yield random.random() < share
+class Board(bench_board.Board):
+    """The DMA, and a memory behind it."""
 
-
-class Board:
-    """The bench, powered up and out of its reset. ``await Board.on(dut)`` makes one."""
+    #: Three times those of the longest test.
+    longest = 40_000
+    low = ("ar_pause",)
 
     def __init__(self, dut: Any) -> None:
-        self.dut = dut
+        super().__init__(dut, "in", "out", dut.kernel_resetn)
         self.beat = len(dut.out_tdata) // 8
         self.memory = Memory()
-        self.lite = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "lite"), dut.clock, dut.resetn, False)
         self.slave = AxiSlave(AxiBus.from_prefix(dut, "mem"), dut.clock, dut.resetn, self.memory, False)
-        self.source = AxiStreamSource(AxiStreamBus.from_prefix(dut, "in"), dut.clock, dut.kernel_resetn, False)
-        self.sink = AxiStreamSink(AxiStreamBus.from_prefix(dut, "out"), dut.clock, dut.kernel_resetn, False)
         for channel, name in ((self.slave.read_if.r_channel, "rresp"), (self.slave.write_if.b_channel, "bresp")):
             self._answer_as_memory_says(channel, name)
 
@@ -94,42 +78,10 @@ class Board:
 
         channel.send = answer
 
-    @classmethod
-    async def on(cls, dut: Any, stalls: float = 0) -> Board:
-        dut.resetn.value = 0
-        dut.ar_pause.value = 0
-        cocotb.start_soon(Clock(dut.clock, 10, "ns").start())
-        await ClockCycles(dut.clock, 4)
-        board = cls(dut)
-        await ClockCycles(dut.clock, 1)
-        dut.resetn.value = 1
-        cocotb.start_soon(stream_rules(dut))
-        cocotb.start_soon(burst_rules(dut))
-        await ClockCycles(dut.clock, 4)
-        if stalls:
-            board.stall(stalls)
-        return board
-
-    def stall(self, share: float) -> None:
-        """Pause every channel at random, each by itself."""
+    def channels(self) -> list[Any]:
         read, write = self.slave.read_if, self.slave.write_if
-        lite_read, lite_write = self.lite.read_if, self.lite.write_if
-        for channel in (
-            *(read.ar_channel, read.r_channel, write.aw_channel, write.w_channel, write.b_channel),
-            *(lite_read.ar_channel, lite_read.r_channel),
-            *(lite_write.aw_channel, lite_write.w_channel, lite_write.b_channel),
-            *(self.source, self.sink),
-        ):
-            channel.set_pause_generator(sometimes(share))
-
-    async def clocks(self, count: int) -> None:
-        await ClockCycles(self.dut.clock, count)
-
-    async def read(self, offset: int) -> int:
-        return int(await self.lite.read_dword(offset))
-
-    async def write(self, offset: int, value: int) -> None:
-        await self.lite.write_dword(offset, value)
+        memory = (read.ar_channel, read.r_channel, write.aw_channel, write.w_channel, write.b_channel)
+        return [*super().channels(), *memory]
 
     async def status(self, channel: int) -> int:
         return await self.read(channel + STATUS)
@@ -157,6 +109,16 @@ class Board:
             if not await self.read(channel + CONTROL) & RESET:
                 return
         raise AssertionError(f"the soft reset is not over after {polls} polls")
+
+    async def stops_while_offering(self) -> None:
+        """Stop the sending channel while it offers the only beat of a transfer, which nobody takes."""
+        self.sink.pause = True
+        await self.run(SEND)
+        await self.transfer(SEND, BASE, self.beat)
+        while not self.dut.out_tvalid.value:
+            await ClockCycles(self.dut.clock, 1)
+        await self.write(SEND + CONTROL, 0)
+        await self.until(SEND, HALTED)
 
     async def sends(self, address: int, nbytes: int) -> None:
         """A transfer out of memory arrives as it is there."""
@@ -217,3 +179,6 @@ async def burst_rules(dut: Any) -> None:
                 address, length, size, burst = (int(value) for value in offered)
                 assert length < 16 and size == 3 and burst == 1
                 assert address % 8 == 0 and address // 4096 == (address + 8 * length) // 4096
+
+
+Board.rules = (stream_rules, burst_rules)

@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 import cocotb
+from bench_board import sometimes
 from cocotb.task import bridge, resume
 from cocotb.triggers import ClockCycles, RisingEdge
 from cocotbext.axi import AxiStreamFrame
@@ -29,7 +30,6 @@ from dma_board import (
     SLAVE,
     STATUS,
     Board,
-    sometimes,
 )
 
 #: An image as the kernel takes it, in beats of 8 bytes.
@@ -471,13 +471,7 @@ async def a_transfer_that_is_asked_for_while_another_stops_begins_after_it(dut: 
 @cocotb.test()
 async def a_beat_that_was_offered_before_a_stop_is_offered_until_it_is_taken_and_completes_nothing(dut: Any) -> None:
     board = await Board.on(dut)
-    board.sink.pause = True
-    await board.run(SEND)
-    await board.transfer(SEND, BASE, board.beat)
-    while not dut.out_tvalid.value:
-        await ClockCycles(dut.clock, 1)
-    await board.write(SEND + CONTROL, 0)
-    await board.until(SEND, HALTED)
+    await board.stops_while_offering()
     assert dut.out_tvalid.value and dut.out_tlast.value
     await board.run(SEND)
     await board.transfer(SEND, BASE + 0x100, 4 * board.beat)
@@ -544,13 +538,7 @@ async def what_the_fifo_held_at_a_stop_is_gone_and_so_are_its_places(dut: Any) -
 @cocotb.test()
 async def the_last_beat_of_a_transfer_that_was_stopped_completes_no_other(dut: Any) -> None:
     board = await Board.on(dut)
-    board.sink.pause = True
-    await board.run(SEND)
-    await board.transfer(SEND, BASE, board.beat)
-    while not dut.out_tvalid.value:
-        await ClockCycles(dut.clock, 1)
-    await board.write(SEND + CONTROL, 0)
-    await board.until(SEND, HALTED)
+    await board.stops_while_offering()
     await board.run(SEND)
     await board.transfer(SEND, BASE + 0x100, 20 * board.beat)
     board.sink.pause = False

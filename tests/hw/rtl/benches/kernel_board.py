@@ -6,13 +6,12 @@ import os
 import random
 from typing import Any
 
-import cocotb
+import bench_board
 import cocotb.utils
 import numpy as np
 import numpy.typing as npt
-from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles, RisingEdge
-from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStreamSource
+from cocotb.triggers import RisingEdge
+from cocotbext.axi import AxiStreamFrame
 
 from pynq_ee.network import spec, weights
 from pynq_ee.network.spec import REGISTER_OFFSET
@@ -28,48 +27,13 @@ LONGEST = 20_000
 Bytes = npt.NDArray[np.uint8]
 
 
-def sometimes(share: float) -> Any:
-    """Whether to pause in a clock: at random, so often in the mean."""
-    while True:
-        yield random.random() < share
-
-
-class Board:
-    """The bench, powered up and out of its reset. ``await Board.on(dut)`` makes one."""
+class Board(bench_board.Board):
+    """The kernel, and what its model says of it."""
 
     def __init__(self, dut: Any) -> None:
-        self.dut = dut
+        super().__init__(dut, "images", "results", dut.resetn)
         self.model = weights.load(os.environ["MODEL"])
         self.kernel = numpy_kernel(self.model)
-        self.lite = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "lite"), dut.clock, dut.resetn, False)
-        self.source = AxiStreamSource(AxiStreamBus.from_prefix(dut, "images"), dut.clock, dut.resetn, False)
-        self.sink = AxiStreamSink(AxiStreamBus.from_prefix(dut, "results"), dut.clock, dut.resetn, False)
-
-    @classmethod
-    async def on(cls, dut: Any, stalls: float = 0) -> Board:
-        dut.resetn.value = 0
-        cocotb.start_soon(Clock(dut.clock, 10, "ns").start())
-        await ClockCycles(dut.clock, 4)
-        board = cls(dut)
-        await ClockCycles(dut.clock, 1)
-        dut.resetn.value = 1
-        cocotb.start_soon(stream_rules(dut))
-        await ClockCycles(dut.clock, 4)
-        if stalls:
-            board.stall(stalls)
-        return board
-
-    def stall(self, share: float) -> None:
-        """Pause every channel at random, each by itself."""
-        read, write = self.lite.read_if, self.lite.write_if
-        for channel in (
-            *(read.ar_channel, read.r_channel, write.aw_channel, write.w_channel, write.b_channel),
-            *(self.source, self.sink),
-        ):
-            channel.set_pause_generator(sometimes(share))
-
-    async def clocks(self, count: int) -> None:
-        await ClockCycles(self.dut.clock, count)
 
     async def reset(self) -> None:
         self.dut.resetn.value = 0
@@ -80,12 +44,6 @@ class Board:
         await self.clocks(4)
         self.source.clear()
         self.sink.clear()
-
-    async def read(self, offset: int) -> int:
-        return int(await self.lite.read_dword(offset))
-
-    async def write(self, offset: int, value: int) -> None:
-        await self.lite.write_dword(offset, value)
 
     async def values(self) -> dict[str, int]:
         return {name: await self.read(REGISTER_OFFSET[name]) for name in VALUES}
@@ -168,3 +126,6 @@ async def stream_rules(dut: Any) -> None:
         assert offered is None or dut.results_tkeep.value.to_unsigned() + 1 == 1 << len(dut.results_tkeep)
         assert waiting is None or offered == waiting, "the stream withdrew or changed what it had offered"
         waiting = None if dut.results_tready.value else offered
+
+
+Board.rules = (stream_rules,)
