@@ -24,11 +24,13 @@ module axi3_lite_bridge #(
 
     // Address and data are for all slaves, and valid for one of them. A slave in reset takes and gives nothing.
     input wire [SLAVES-1:0] lite_resetn,
-    output wire [RANGE_BITS-1:0] lite_awaddr, output reg [SLAVES-1:0] lite_awvalid, input wire [SLAVES-1:0] lite_awready,
+    output wire [RANGE_BITS-1:0] lite_awaddr, output reg [SLAVES-1:0] lite_awvalid,
+    input wire [SLAVES-1:0] lite_awready,
     output reg [31:0] lite_wdata, output reg [3:0] lite_wstrb, output reg [SLAVES-1:0] lite_wvalid,
     input wire [SLAVES-1:0] lite_wready,
     input wire [2*SLAVES-1:0] lite_bresp, input wire [SLAVES-1:0] lite_bvalid, output wire [SLAVES-1:0] lite_bready,
-    output wire [RANGE_BITS-1:0] lite_araddr, output reg [SLAVES-1:0] lite_arvalid, input wire [SLAVES-1:0] lite_arready,
+    output wire [RANGE_BITS-1:0] lite_araddr, output reg [SLAVES-1:0] lite_arvalid,
+    input wire [SLAVES-1:0] lite_arready,
     input wire [32*SLAVES-1:0] lite_rdata, input wire [2*SLAVES-1:0] lite_rresp, input wire [SLAVES-1:0] lite_rvalid,
     output wire [SLAVES-1:0] lite_rready);
   localparam [1:0] OKAY = 2'b00, SLVERR = 2'b10, DECERR = 2'b11;
@@ -70,7 +72,8 @@ module axi3_lite_bridge #(
     end
   end
 
-  // Writes: an address, then for each word its data, the slave's turn and his answer; the worst one is the burst's. ----
+  // Writes: an address, then for each word its data, the slave's turn and his answer; the worst one is the burst's.
+  // ----
 
   reg write_asks, write_waits;   // the slave is to be found; he has the word
   wire write_last, write_answered = write_waits && lite_bvalid != 0;
@@ -158,7 +161,8 @@ module axi3_lite_bridge #(
   end
 endmodule
 
-// The identity of a burst, and the address of each word of it in turn. A burst lies within 4 KB, so the upper bits stay.
+// The identity of a burst, and the address of each word of it in turn. A burst lies within 4 KB, so the upper bits
+// stay.
 module burst_address #(parameter ID_BITS = 12) (
     input wire clock, input wire load, input wire next,
     input wire [ID_BITS-1:0] id, input wire [31:0] address, input wire [3:0] length, input wire [2:0] size,

@@ -92,7 +92,7 @@ module branch (
     wire [(POSITIONS+KERNEL-1)*BITS-1:0] around;  // of the whole token
     wire [POSITIONS+KERNEL-2:0] outside;
     for (genvar x = 0; x < POSITIONS + KERNEL - 1; x = x + 1) begin : around_column
-      localparam SHIFT = x < PADDING ? 1 : x < PADDING + POSITIONS ? 0 : -1;  // the token to the left, its own, the right
+      localparam SHIFT = x < PADDING ? 1 : x < PADDING + POSITIONS ? 0 : -1;  // left, its own, right
       localparam POSITION = (PLACE + SHIFT) * POSITIONS + x - PADDING + SHIFT * POSITIONS;
       assign around[x*BITS +: BITS] = window[POSITION*BITS +: BITS];
       assign outside[x] = row_outside[y] || (SHIFT == 1 && left_outside) || (SHIFT == -1 && right_outside);

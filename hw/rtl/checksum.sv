@@ -1,5 +1,6 @@
-// CRC-32 of a stream's beats, as zlib computes it: `crc` is that of all beats since `start`, two clocks behind the last.
-// To take in a beat is linear (crc_columns in pynq_ee/network/spec.py), so the beat's part is summed a clock ahead.
+// CRC-32 of a stream's beats, as zlib computes it: `crc` is that of all beats since `start`, two clocks behind the
+// last. To take in a beat is linear (crc_columns in pynq_ee/network/spec.py), so the beat's part is summed a clock
+// ahead.
 module checksum (
     input wire clock, input wire start,
     input wire [spec::BEAT_BITS-1:0] beat, input wire valid,

@@ -5,14 +5,15 @@ module first_exit_core (
     input wire [31:0] num_images, input wire [31:0] mode, input wire [spec::LOGIT_BITS-1:0] feature_margin,
     input wire [spec::BEAT_BITS-1:0] words_data, input wire words_valid, output wire words_ready,
     output wire [spec::BEAT_BITS-1:0] merged_data, output wire merged_valid, input wire merged_ready);
-  // What the rate asks for, behind what may be on its way in the pipeline that writes, and three clocks in which a place
-  // that was reserved or freed is not known yet.
+  // What the rate asks for, behind what may be on its way in the pipeline that writes, and three clocks in which a
+  // place that was reserved or freed is not known yet.
   localparam TRUNK_FIFO = 1 << $clog2(spec::NEEDED_TOKENS + spec::TRUNK_LATENCY + 7 + 3);
   localparam BRANCH_FIFO = 1 << $clog2(spec::NEEDED_POOLED + spec::BRANCH_LATENCY + 6 + 3);
   localparam FEATURE_FIFO_BITS = $clog2(spec::DEPTH_FEATURES);
   localparam RECORD_FIFO = 1 << $clog2(spec::DEPTH_RECORDS / spec::RESULT_BEATS + 1 + 3);  // of whole records
 
-  // Each process has a register of its own for what all of them see, a clock later; the mode is latched before the start.
+  // Each process has a register of its own for what all of them see, a clock later; the mode is latched before the
+  // start.
   localparam PROCESSES = 5, TRUNK = 0, BRANCH = 1, CLASSIFIER = 2, PACK = 3, MERGE = 4;
   wire [PROCESSES-1:0] starts, resets;
   copies #(.COUNT(PROCESSES)) copies_of_start (.clock(clock), .entering(start), .leaving(starts));

@@ -15,7 +15,8 @@ module dma_registers #(
     input wire failed, input wire internal_error, input wire slave_error, input wire decode_error,
     output reg interrupt);
   localparam CONTROL = BASE, STATUS = BASE + 1, ADDRESS_LOW = BASE + 6, ADDRESS_HIGH = BASE + 7, LENGTH = BASE + 10;
-  // The interrupt threshold is a field of scatter-gather mode; it reads its reset value. Bit 1 of control is always set.
+  // The interrupt threshold is a field of scatter-gather mode; it reads its reset value. Bit 1 of control is always
+  // set.
   localparam [31:0] CONTROL_READS = 32'h0001_0002, STATUS_READS = 32'h0001_0000;
 
   reg run, idle, halted;

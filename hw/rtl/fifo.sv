@@ -1,6 +1,6 @@
 // A FIFO in distributed memory, whose output is a register: no path through the memory begins or ends in logic, if what
-// is written comes from registers. A word is at the output two clocks after it was written, and one a clock goes through.
-// Who writes has reserved a place.
+// is written comes from registers. A word is at the output two clocks after it was written, and one a clock goes
+// through. Who writes has reserved a place.
 module fifo #(parameter WIDTH = 1, parameter DEPTH = 16) (
     input wire clock, input wire reset,
     input wire reserve, output wire room,
@@ -37,8 +37,8 @@ module fifo #(parameter WIDTH = 1, parameter DEPTH = 16) (
 endmodule
 
 // Places of a FIFO, reserved by a writer before he starts to compute: what he writes, clocks later, finds room. So no
-// pipeline ever has to stand still, and no clock enable fans out to one. `room` is a register, and three clocks late: so
-// it says no when two places are left.
+// pipeline ever has to stand still, and no clock enable fans out to one. `room` is a register, and three clocks late:
+// so it says no when two places are left.
 module places #(parameter COUNT = 16) (
     input wire clock, input wire reset, input wire reserve, input wire free, output reg room);
   localparam BITS = $clog2(COUNT);  // COUNT is a power of two

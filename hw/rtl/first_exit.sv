@@ -16,7 +16,8 @@ module first_exit (
     output wire [spec::BEAT_BITS-1:0] results_TDATA, output wire [spec::BEAT_BYTES-1:0] results_TKEEP,
     output wire [spec::BEAT_BYTES-1:0] results_TSTRB, output wire results_TLAST, output wire results_TVALID,
     input wire results_TREADY);
-  localparam SETTLE_CLOCKS = 7;        // from the last process done to its values, and from `start` to the first not done
+  // From the last process done to its values, and from `start` to the first one not done.
+  localparam SETTLE_CLOCKS = 7;
 
   reg reset;
   always @(posedge ap_clk) reset <= !ap_rst_n;

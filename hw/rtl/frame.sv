@@ -6,15 +6,15 @@ module frame (
     input wire [spec::BEAT_BITS-1:0] word, input wire word_valid, output wire word_ready,
     output wire [spec::BEAT_BITS-1:0] beat, output wire beat_last, output wire beat_valid, input wire beat_ready,
     output reg done);                 // nothing of the batch is left; a clock behind
-  localparam FLAGS = spec::BEAT_BITS
-      - (spec::RESULT_BEATS * spec::BEAT_BITS - spec::CLASSES * spec::LOGIT_BITS - spec::SEQUENCE_BITS);  // in a record's end
+  localparam FLAGS = spec::BEAT_BITS  // in a record's last word
+      - (spec::RESULT_BEATS * spec::BEAT_BITS - spec::CLASSES * spec::LOGIT_BITS - spec::SEQUENCE_BITS);
   localparam [spec::BEAT_BITS-1:0] TRUNCATED = {spec::BEAT_BITS{1'b0}} | spec::RESULT_TRUNCATED << FLAGS;
 
   reg of_record;                      // the next word; else of the features
   reg [7:0] words_after;              // the next one, in its part
   reg part_ends;                      // with the next word
   reg [31:0] images_left;
-  reg last_image;                     // the next word is of it; a record has words enough for this to be known at its end
+  reg last_image;                     // the next word is of it: known by the end of a record, which has words enough
 
   // Images come whole until one is cut, and none behind it is: so their count tells which record is the first that is
   // not. No FIFO is needed. The core holds some ten images at most.

@@ -1,5 +1,5 @@
-// A register in each direction of a stream that need not go on in every clock: its data come from one register and go to
-// another, and only the handshake meets logic. Beside what is not timed, as a processor's port is, nothing else is.
+// A register in each direction of a stream that need not go on in every clock: its data come from one register and go
+// to another, and only the handshake meets logic. Beside what is not timed, as a processor's port is, nothing else is.
 module handshake_register #(parameter WIDTH = 1) (
     input wire clock, input wire clear,
     input wire [WIDTH-1:0] in_data, input wire in_valid, output reg in_ready,

@@ -1,6 +1,6 @@
 // The kernel's registers, as Vitis HLS lays them out and as pynq_ee/sim/accelerator.py has them: AXI4-Lite, ap_ctrl_hs.
-// `start` is high for a clock, when the arguments are there, which then stay until the next; `finish`, for a clock, ends
-// the run and takes its values. ap_ready comes with ap_done. A bit of auto-restart is neither kept nor obeyed.
+// `start` is high for a clock, when the arguments are there, which then stay until the next; `finish`, for a clock,
+// ends the run and takes its values. ap_ready comes with ap_done. A bit of auto-restart is neither kept nor obeyed.
 module kernel_registers (
     input wire clock, input wire reset,
     input wire [spec::REGISTER_ADDRESS_BITS-1:0] awaddr, input wire awvalid, output wire awready,

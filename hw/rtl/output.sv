@@ -88,8 +88,8 @@ module pack_features (
   end
 endmodule
 
-// Whether an image's two largest logits differ by less than the margin, some clocks after they came. They stay until the
-// next image's come.
+// Whether an image's two largest logits differ by less than the margin, some clocks after they came. They stay until
+// the next image's come.
 module may_stay (
     input wire clock, input wire reset, input wire [spec::LOGIT_BITS-1:0] feature_margin,
     input wire [spec::CLASSES*spec::LOGIT_BITS-1:0] logits, input wire logits_valid,

@@ -1,4 +1,5 @@
-// All of the overlay below the processor: registers behind GP0, memory behind HP0, an interrupt, one clock. No vendor's IP.
+// All of the overlay below the processor: registers behind GP0, memory behind HP0, an interrupt, one clock. No vendor's
+// IP.
 //
 // Who is where is in the package `spec`, as the block design of the HLS kernel has it; an address with nobody answers
 // DECERR. A soft reset of the DMA resets the kernel. Signals of GP0 and HP0 that are not here have no meaning here:
@@ -48,8 +49,8 @@ module overlay (
   // The processor's ports ---------------------------------------------------------------------------------------------
 
   // A tool may not know when a port takes and gives its signals. So its data go straight from and to registers, and of
-  // the handshakes only what another register holds is behind a gate. Registers may take their time, memory may not: from
-  // there words are always taken, and there a word goes in each clock.
+  // the handshakes only what another register holds is behind a gate. Registers may take their time, memory may not:
+  // from there words are always taken, and there a word goes in each clock.
   wire [11:0] gp0_awid, gp0_arid, gp0_bid, gp0_rid;
   wire [31:0] gp0_awaddr, gp0_araddr, gp0_wdata, gp0_rdata;
   wire [3:0] gp0_awlen, gp0_arlen, gp0_wstrb;

@@ -1,5 +1,5 @@
-// Counts the steps of a batch: IMAGE_STEPS for each image, then LAG that bring out what the process still holds. What it
-// tells of the next step is in registers. The number of images is there a clock before `start`, and stays.
+// Counts the steps of a batch: IMAGE_STEPS for each image, then LAG that bring out what the process still holds. What
+// it tells of the next step is in registers. The number of images is there a clock before `start`, and stays.
 module steps #(
     parameter IMAGE_STEPS = 49,  // 8 or more: an image's end is known some clocks late
     parameter LAG = 0) (

@@ -1,7 +1,7 @@
 // A FIFO in block memory with registers beside it on every side, for what a block takes for an answer hides in no other
-// time: it is read in each clock, and what it gives goes through a register to a small FIFO, where it waits for the reader.
-// Who writes has reserved a place: there is no way to say no. A word is at the output six clocks after it was written, and
-// one a clock goes through.
+// time: it is read in each clock, and what it gives goes through a register to a small FIFO, where it waits for the
+// reader. Who writes has reserved a place: there is no way to say no. A word is at the output six clocks after it was
+// written, and one a clock goes through.
 module stream_fifo #(parameter WIDTH = 65, parameter DEPTH_BITS = 7) (
     input wire clock, input wire clear,
     input wire write, input wire [WIDTH-1:0] written,

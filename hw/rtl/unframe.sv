@@ -1,5 +1,6 @@
 // Beats of the image stream to words for the core, as hls/first_exit.cpp has it: the core always gets every word of
-// num_images images. After an early TLAST these are zeros; after a missing one, surplus beats are dropped up to the next.
+// num_images images. After an early TLAST these are zeros; after a missing one, surplus beats are dropped up to the
+// next.
 module unframe (
     input wire clock, input wire reset, input wire start, input wire [31:0] num_images,
     input wire [spec::BEAT_BITS-1:0] beat, input wire beat_last, input wire beat_valid, output wire beat_ready,

@@ -1,8 +1,8 @@
 // The overlay on a Zynq-7000: the processor's primitive, a global clock buffer and `overlay`, and nothing but wires.
 //
-// The processor keeps what the boot image has set: DDR, MIO, PLLs. Its pads are dedicated and are left open here. FCLK 0
-// clocks everything, its reset starts everything, and the interrupt is line 0 of IRQ_F2P (number 61 of the GIC). On GP0,
-// lock, cache, protection and quality of service have no meaning for registers; sizes have two bits on both ports.
+// The processor keeps what the boot image has set: DDR, MIO, PLLs. Its pads are dedicated and are left open here. FCLK
+// 0 clocks everything, its reset starts everything, and the interrupt is line 0 of IRQ_F2P (number 61 of the GIC). On
+// GP0, lock, cache, protection and quality of service have no meaning for registers; sizes have two bits on both ports.
 module zynq7_top ();
   wire [3:0] fclk, fclk_resetn;
   wire clock, interrupt;

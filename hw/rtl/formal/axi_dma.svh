@@ -1,7 +1,7 @@
-// A soft reset of either channel, asked for in any state, begins at once, ends within 17 clocks from when nothing is under
-// way in either engine, and never before; then all is as after power-up (dma_registers.svh). As long as it lasts both
-// engines are stopped, and are drained within a bounded time (dma_engines.sv): together that bounds it. The reset of what
-// the streams lead to lasts 16 clocks at least.
+// A soft reset of either channel, asked for in any state, begins at once, ends within 17 clocks from when nothing is
+// under way in either engine, and never before; then all is as after power-up (dma_registers.svh). As long as it lasts
+// both engines are stopped, and are drained within a bounded time (dma_engines.sv): together that bounds it. The reset
+// of what the streams lead to lasts 16 clocks at least.
   reg f_started = 0;
   always @(posedge clock) f_started <= 1;
   always @* if (!f_started) assume(!resetn);

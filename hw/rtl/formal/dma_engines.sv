@@ -1,8 +1,9 @@
-// Any engines of a DMA that keep what dma_send.svh and dma_receive.svh prove of them, and any memory behind them: in place
-// of ../dma_send.sv and ../dma_receive.sv where the whole DMA's soft reset is proved.
+// Any engines of a DMA that keep what dma_send.svh and dma_receive.svh prove of them, and any memory behind them: in
+// place of ../dma_send.sv and ../dma_receive.sv where the whole DMA's soft reset is proved.
 //
-// While a stop is asked for, nothing begins, and what is under way falls by each word and each answer; with nothing under
-// way an engine is drained. A memory is any that lets at most MEMORY_CLOCKS pass without a move while it owes one.
+// While a stop is asked for, nothing begins, and what is under way falls by each word and each answer; with nothing
+// under way an engine is drained. A memory is any that lets at most MEMORY_CLOCKS pass without a move while it owes
+// one.
 module dma_send #(
     parameter ADDRESS_BITS = 32, parameter LENGTH_BITS = 26, parameter STREAM_BITS = 64, parameter DEPTH_BITS = 7) (
     input wire clock, input wire reset,

@@ -49,6 +49,7 @@
     if (!$past(reset) && $past(awvalid && !awready)) assert (awvalid && $stable(awaddr) && $stable(awlen));
     if (!$past(reset) && $past(wvalid && !wready)) assert (wvalid && $stable({wdata, wstrb, wlast}));
     if (!$past(reset) && $past(stop)) assert (bursts + $past(bvalid) == $past(bursts));
+    if (failing) assert (internal_error);
     if (failed) assert (drained && internal_error);
     if (stopped) assert (drained);
     if ($past(tready && tvalid && tlast)) assert (!tready);
@@ -74,12 +75,13 @@
     assert (f_idle <= 7);
     if (next_valid && !writing && !wvalid) assert (f_idle == 0);
     if (writing && !first_valid && !wvalid) assert (f_idle <= f_fifo_waits + 1);
-    if ($past(reset)) assert (!awvalid && !wvalid && !tready && drained && !failing && !complete && !failed && !stopped);
+    if ($past(reset)) assert (!awvalid && !wvalid && !tready && drained);
+    if ($past(reset)) assert (!failing && !complete && !failed && !stopped);
   end
 
 `ifndef INDUCTION
-  // From the reset on: bursts within their block, and words as announced: a queue of the lengths of the bursts whose last
-  // word has not been taken.
+  // From the reset on: bursts within their block, and words as announced: a queue of the lengths of the bursts whose
+  // last word has not been taken.
   reg [3:0] f_after [0:3];
   reg [1:0] f_head = 0, f_tail = 0;
   reg [3:0] f_word = 0;

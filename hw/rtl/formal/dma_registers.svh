@@ -32,6 +32,7 @@
     if (!$past(reset) && $past(on_complete) && !$past(writes_status && write_data[12])) assert (on_complete);
     if (!$past(reset) && $past(on_error) && !$past(writes_status && write_data[14])) assert (on_error);
     if (!$past(reset) && $past(errors != 0)) assert (errors != 0);
-    if ($past(reset)) assert (halted && !(run || idle || transfer || pending || stopping || load || start || interrupt));
+    if ($past(reset)) assert (halted && !(run || idle || transfer || pending || stopping));
+    if ($past(reset)) assert (!(load || start || interrupt));
     if ($past(reset)) assert ({enables, errors, on_complete, on_error, address_register, length} == 0);
   end

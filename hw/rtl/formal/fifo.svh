@@ -1,6 +1,6 @@
-// Given that no more places are reserved than there are, and no word is written without one: never written while full; what is
-// offered stays; each word comes out as it was written, in its turn; and of two clocks in which there are words, in one
-// one is offered.
+// Given that no more places are reserved than there are, and no word is written without one: never written while full;
+// what is offered stays; each word comes out as it was written, in its turn; and of two clocks in which there are
+// words, in one one is offered.
   reg f_started = 0;
   always @(posedge clock) f_started <= 1;
   always @* if (!f_started) assume(reset);

@@ -1,4 +1,5 @@
-// A start lasts until the run ends, is told once and with its arguments; what a run gave stays until the next has ended.
+// A start lasts until the run ends, is told once and with its arguments; what a run gave stays until the next has
+// ended.
   reg f_started = 0;
   always @(posedge clock) f_started <= 1;
   always @* if (!f_started) assume(reset);

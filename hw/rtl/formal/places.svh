@@ -1,4 +1,5 @@
-// No more are reserved than there are, if none is while there is no room; and while there is none, all but five are reserved.
+// No more are reserved than there are, if none is while there is no room; and while there is none, all but five are
+// reserved.
   reg f_started = 0;
   always @(posedge clock) f_started <= 1;
   always @* if (!f_started) assume(reset);

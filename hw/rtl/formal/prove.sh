@@ -1,6 +1,7 @@
 #!/bin/sh
-# prove.sh MODULE STEPS INDUCTION_STEPS [PARAMETER=VALUE...]: the properties of MODULE.svh hold of MODULE, from its reset
-# on for STEPS clocks, and by induction for ever, unless INDUCTION_STEPS is 0. Yosys and yosys-smtbmc as YOSYS and SMTBMC; the solver is z3.
+# prove.sh MODULE STEPS INDUCTION_STEPS [PARAMETER=VALUE...]: the properties of MODULE.svh hold of MODULE, from its
+# reset on for STEPS clocks, and by induction for ever, unless INDUCTION_STEPS is 0. Yosys and yosys-smtbmc as YOSYS and
+# SMTBMC; the solver is z3.
 set -eu
 module=$1 steps=$2 induction=$3
 shift 3

@@ -1,5 +1,5 @@
-// Memory behind HP0: an AXI3 slave that answers late, irregularly, wrongly or never, as it is told, and that watches over
-// the rules of the bus.
+// Memory behind HP0: an AXI3 slave that answers late, irregularly, wrongly or never, as it is told, and that watches
+// over the rules of the bus.
 #pragma once
 
 #include <algorithm>

@@ -18,8 +18,9 @@
 namespace {
 
 // Clocks without a movement after which a circuit has come to rest. With a transfer under way they are more than the
-// longest that a beat may stay within the kernel (spec::FILL_CLOCKS); without one, more than an empty run takes. A reset
-// waits for memory, and memory may never answer. Of a netlist only the buses can be seen to move, and not the streams.
+// longest that a beat may stay within the kernel (spec::FILL_CLOCKS); without one, more than an empty run takes. A
+// reset waits for memory, and memory may never answer. Of a netlist only the buses can be seen to move, and not the
+// streams.
 #ifdef OVERLAY_NETLIST
 constexpr bool NETLIST = true;
 #else
@@ -117,7 +118,7 @@ struct overlay {
     if (top->sending && !sending) began = counts.clocks;
     if (!top->receiving && receiving) {
       ++counts.batches;
-      counts.batch_clocks = (NETLIST ? memory.answered : counts.clocks) - began;  // a netlist's end is known when it is read
+      counts.batch_clocks = (NETLIST ? memory.answered : counts.clocks) - began;  // that of a netlist, when it is read
       counts.busy_clocks += counts.batch_clocks;
     }
     counts.resets += top->resetting && !resetting;

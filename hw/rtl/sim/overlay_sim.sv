@@ -1,7 +1,7 @@
 // The overlay, and what its simulation looks at within: whether a transfer is under way, and whether anything moves.
 //
-// With NETLIST it is a netlist of `zynq7_top`, whose PS7 (processor.svh) is joined to the ports here. Within it nothing has
-// a name, so that the same is told by what the processor writes and reads, as late as that.
+// With NETLIST it is a netlist of `zynq7_top`, whose PS7 (processor.svh) is joined to the ports here. Within it nothing
+// has a name, so that the same is told by what the processor writes and reads, as late as that.
 module overlay_sim (
     input wire clock, input wire resetn, output wire irq,
     input wire [11:0] s_axi_gp0_awid, input wire [31:0] s_axi_gp0_awaddr, input wire [3:0] s_axi_gp0_awlen,

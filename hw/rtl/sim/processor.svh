@@ -1,5 +1,5 @@
-  // What stands for the processor where a netlist of `zynq7_top` is simulated: the end of a module PS7 whose ports are Yosys'
-  // own. Its pins are joined to the ports of `overlay_sim`, above it. All that is not used here stays low.
+  // What stands for the processor where a netlist of `zynq7_top` is simulated: the end of a module PS7 whose ports are
+  // Yosys' own. Its pins are joined to the ports of `overlay_sim`, above it. All that is not used here stays low.
   assign FCLKCLK = {3'd0, overlay_sim.clock};
   assign FCLKRESETN = {3'd0, overlay_sim.resetn};
   assign overlay_sim.irq = IRQF2P[0];

@@ -168,8 +168,8 @@ def table(rows: Sequence[Row]) -> str:
         ("FF", "*modelled*", lambda row: f"{row['resources']['FF']:,.0f} ({_share(row, 'FF'):.0f} %)"),
         ("DSP", "*modelled*", lambda row: f"{row['resources']['DSP']:.0f}"),
         ("BRAM", "*modelled*", lambda row: f"{row['resources']['BRAM']:g}"),
-        ("clocks an image", "*measured*, Verilator", lambda row: f"{row['clocks_image']:g}"),
-        ("clocks of one image alone", "*measured*, Verilator", lambda row: f"{row['clocks_one']}"),
+        ("clocks an image", "*counted*, Verilator", lambda row: f"{row['clocks_image']:g}"),
+        ("clocks of one image alone", "*counted*, Verilator", lambda row: f"{row['clocks_one']}"),
     ]
     lines = [
         [name for name, _, _ in columns],
@@ -268,7 +268,7 @@ The rows of few epochs were trained with one short budget, to compare precisions
 the shipped models reach, and they are of the circuit as it was with version 1 of the interface, which sent an image's
 features before its record. Since version 2 they wait for the record in a block RAM, and may be dropped: the same
 network took 13,904 look-up tables at 4 pixels a beat and 24,502 at 8 before, no block RAM, and 292 and 165 clocks for
-one image alone (*modelled* and *measured* like the table), for the features' beats do not leave until the record has.
+one image alone (*modelled* and *counted* like the table), for the features' beats do not leave until the record has.
 The rows of few epochs come from `pynq-ee train --threads 1 --epochs N` with the `--trunk-weight-bits`,
 `--branch-weight-bits`, `--classifier-weight-bits` and `--branch-channels` of the row, and `pynq-ee export`. One seed
 each: differences of a few hundredths of a point mean nothing."""
