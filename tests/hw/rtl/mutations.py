@@ -136,12 +136,12 @@ def run(mutation: Mutation, folder: Path) -> str:
     apply(mutation, folder)
     tests = [mutation.test]
     if mutation.bench == "kernel":
-        outcome = test_kernel.run(8, folder / "kernel", folder, tests=tests, timeout_s=60)
+        outcome = test_kernel.run(8, folder / "kernel", folder, tests=tests, timeout_s=300)
     else:
         parameters = {"LATENCY": 60} if mutation.bench == "dma" else {}
         simulation = folder / "simulation"
         outcome = cocotb_runs.run(
-            mutation.bench, simulation, rtl=folder, parameters=parameters, tests=tests, timeout_s=60
+            mutation.bench, simulation, rtl=folder, parameters=parameters, tests=tests, timeout_s=300
         )
     return cocotb_runs.kind(outcome[mutation.test])
 
