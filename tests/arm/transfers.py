@@ -79,7 +79,7 @@ def _streams(model: Model, digits: npt.NDArray[np.uint8]) -> None:
         chunk = digits[np.sort(chosen)]
         with (
             MarkedReplay(model, chunk) as device,
-            EarlyExitInference(model, device=device, images_per_transfer=batch) as network,
+            EarlyExitInference(model, device=device, images_per_transfer=batch, threads=1) as network,
         ):
             print(batch, STREAM)
             mark(NEXT)
