@@ -17,6 +17,8 @@ from pynq_ee.network.weights import Model
 Images = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.intp]
 
+_NONE = np.empty(0, np.intp)
+
 
 class Answers(NamedTuple):
     """What is known of a batch of n images.
@@ -67,7 +69,8 @@ class Policy:
         labels, entropy, leaves = self._deciders[0](logits, threshold)
         exits = np.empty(len(labels), np.int64)
         exits.fill(1)
-        return Answers(labels, exits, entropy, logits), (~leaves).nonzero()[0]
+        every = np.count_nonzero(leaves) == len(leaves)  # the quickest look, and mostly the only one of a small batch
+        return Answers(labels, exits, entropy, logits), _NONE if every else (~leaves).nonzero()[0]
 
     def features(self, results: Results, pixels: Images, rows: Rows) -> npt.NDArray[np.uint8]:
         """Features of some images of a batch, a copy: those that the fabric returned, else computed here."""
