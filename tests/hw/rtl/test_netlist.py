@@ -76,6 +76,18 @@ def test_the_netlist_of_yosys_0_23_is_refused_because_it_is_wrong(make: Make, th
     assert "| in all |" not in result.stdout
 
 
+@needs_synthesizer
+@pytest.mark.slow
+def test_between_two_registers_are_few_gates_and_beside_what_is_not_timed_none(
+    make: Make, thin: dict[str, object]
+) -> None:
+    """Of a thin model: what is longest and widest is control, and that is the same for each."""
+    result = make("-s", "depth", **thin, DEPTH_FLAGS="--bars --json")
+    assert result.returncode == 0, result.stdout
+    found = json.loads(result.stdout)
+    assert found["levels"] > 3 and found["fan_out"] > 100, "it is the overlay that was looked at"
+
+
 @needs_verilator
 @needs_synthesizer
 def test_a_netlist_whose_ports_have_no_clock_is_told(tmp_path: Path) -> None:
