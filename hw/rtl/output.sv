@@ -179,6 +179,7 @@ module merge (
     done <= images_left == 0;
     if (reset) begin
       images_left <= 0;
+      record_ends <= 0;  // else an empty FIFO of records would be read, and count places that it has not
     end else if (start) begin
       images_left <= num_images;
       done <= !some_images;
