@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,3 +68,32 @@ def read(path: Path) -> BitHeader:
     set_to = re.search(r";UserID=0x([0-9a-f]{1,8})(?:;|$)", design, re.IGNORECASE)
     user_id = int(set_to[1], 16) if set_to else NO_USER_ID
     return BitHeader(design, part, None if user_id == NO_USER_ID else user_id)
+
+
+def compose(design: str, part: str, user_id: int, version: str, length: int) -> bytes:
+    """The header of a ``.bit`` as Vivado writes it, now; ``length`` bytes of data belong behind it.
+
+    Parameters
+    ----------
+    design
+        Its name.
+    part
+        As in the specification; spelled as Vivado does, ``7z020clg400`` for an ``xc7z020clg400-1``, and the whole name
+        of newer families.
+    user_id
+        The model's ``build_id``, as ``hw/build.tcl`` sets it, or :data:`NO_USER_ID`.
+    version
+        Of what made it.
+    """
+    now = time.localtime()
+    fields = {
+        DESIGN: f"{design};UserID=0X{user_id:08X};Version={version}",
+        PART: part[2:].partition("-")[0] if part.startswith("xc7") else part,
+        DATE: time.strftime("%Y/%m/%d", now),
+        TIME: time.strftime("%H:%M:%S", now),
+    }
+    content = bytearray(PREAMBLE)
+    for key, text in fields.items():
+        data = text.encode("ascii") + b"\0"
+        content += struct.pack(">BH", key, len(data)) + data
+    return bytes(content + struct.pack(">BI", DATA, length))
