@@ -237,8 +237,9 @@ def house() -> Figure:
                 centre = (0.5 + place * width + (width - 0.07) / 2, y + 0.06 + (row + 0.5) * height)
                 axes.text(*centre, part, ha="center", va="center", fontsize=8 if len(part) < 14 else 6)
         y += tall
+    each = (y - 0.4) / len(beside)
     for place, part in enumerate(beside):
-        box(axes, 7.4, 0.5 + 1.5 * place, 1.1, 1.3, part, FABRIC)
+        box(axes, 7.4, 0.5 + each * place, 1.1, each - 0.2, part, FABRIC)
     note = "Imports go down or stay on their floor. What is on the right stands beside the house."
     axes.text(0.5, 0.15, note, fontsize=8)
     return figure

@@ -29,7 +29,7 @@ GUARDED = {
     "matplotlib": ("bench.",),
     "onnx": ("generate.onnx", "remainder.onnx", "bench."),
     "onnxruntime": ("remainder.onnx", "bench."),
-    "tqdm": ("train.", "bench.", "commands.", "bitcheck."),
+    "tqdm": ("train.", "bench.", "commands.", "bitcheck.", "openflow."),
     "distributed": ("cluster.workers", "bench."),
 }
 
@@ -212,6 +212,12 @@ def test_nobody_needs_the_check_of_bitstreams() -> None:
     assert not [found for found in INTERNAL if part(found.imported) == "bitcheck" != part(found.importer)]
     used = {part(found.imported) for found in INTERNAL if part(found.importer) == "bitcheck"} - {"bitcheck"}
     assert used <= BESIDE["bitcheck"]
+
+
+def test_nobody_needs_the_flow_of_open_tools() -> None:
+    assert not [found for found in INTERNAL if part(found.imported) == "openflow" != part(found.importer)]
+    used = {part(found.imported) for found in INTERNAL if part(found.importer) == "openflow"}
+    assert used <= BESIDE["openflow"]
 
 
 def test_nothing_that_the_driver_reaches_is_training() -> None:
