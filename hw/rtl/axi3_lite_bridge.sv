@@ -72,8 +72,7 @@ module axi3_lite_bridge #(
     end
   end
 
-  // Writes: an address, then for each word its data, the slave's turn and his answer; the worst one is the burst's.
-  // ----
+  // Writes: an address, then for each word its data, the slave's turn and his answer; the worst one is the burst's. --
 
   reg write_asks, write_waits;   // the slave is to be found; he has the word
   wire write_last, write_answered = write_waits && lite_bvalid != 0;
@@ -112,8 +111,9 @@ module axi3_lite_bridge #(
                       || (word_written && !write_last);
       write_asks <= s_axi_wvalid && s_axi_wready;
       write_waits <= (write_asks && !write_missed) || (write_waits && !word_written);
-      lite_awvalid <= write_begins | (write_given_up ? {SLAVES{1'b0}} : lite_awvalid & ~lite_awready);
-      lite_wvalid <= write_begins | (write_given_up ? {SLAVES{1'b0}} : lite_wvalid & ~lite_wready);
+      // An answer may come in the clock behind a reset's first, in which the slave was asked again: he is no longer.
+      lite_awvalid <= word_written ? {SLAVES{1'b0}} : write_begins | (lite_awvalid & ~lite_awready);
+      lite_wvalid <= word_written ? {SLAVES{1'b0}} : write_begins | (lite_wvalid & ~lite_wready);
       s_axi_bvalid <= (word_written && write_last) || (s_axi_bvalid && !s_axi_bready);
     end
   end
@@ -155,7 +155,7 @@ module axi3_lite_bridge #(
                                                         && !(word_taken && !read_last);
       read_asks <= (s_axi_arvalid && s_axi_arready) || (word_taken && !read_last);
       read_waits <= (read_asks && !read_missed) || (read_waits && !word_read);
-      lite_arvalid <= read_begins | (read_given_up ? {SLAVES{1'b0}} : lite_arvalid & ~lite_arready);
+      lite_arvalid <= word_read ? {SLAVES{1'b0}} : read_begins | (lite_arvalid & ~lite_arready);
       s_axi_rvalid <= word_read || (s_axi_rvalid && !word_taken);
     end
   end

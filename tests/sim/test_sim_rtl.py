@@ -194,6 +194,18 @@ def test_an_access_to_the_kernel_waits_for_the_end_of_its_reset_and_is_not_lost(
     assert circuit.read(margin) == (99, OKAY), "behind the reset it stays"
 
 
+def test_no_answer_of_the_kernel_is_left_over_by_its_reset_and_taken_for_anothers(circuit: Overlay) -> None:
+    """Another program reads registers all the time, and resets fall into such reads."""
+    circuit.configure(Conditions(register_stall=0.3))
+    kernel = BOARD.kernel_address + REGISTER_OFFSET["num_images"]
+    circuit.bystander([kernel, BOARD.dma_address + 0x04, BOARD.interrupt_address], 0.9)
+    for _ in range(300):
+        circuit.write(kernel, 77)
+        circuit.write(BOARD.dma_address, dma.CONTROL_RESET)
+        circuit.run(100)
+        assert [circuit.read(BOARD.dma_address + offset)[0] for offset in (0x00, 0x04)] == [0x0001_0002, 0x0001_0001]
+
+
 def test_an_access_to_the_kernel_is_answered_though_its_reset_never_ends(circuit: Overlay) -> None:
     """Memory takes no address any more, the soft reset waits for it, and another program looks at the kernel."""
     circuit.fault(overlay_faults._READ_DEAF)
