@@ -32,7 +32,8 @@ module narrow_sum #(parameter BITS = 1, parameter MINUS = 0) (
     input wire [BITS-1:0] first, input wire [BITS-1:0] second, output wire [BITS-1:0] sum);
   for (genvar place = 0; place < BITS; place = place + 1) begin : bits
     wire one = first[place], other = second[place] ^ (MINUS != 0);
-    wire carry_in, carry_out = (one && other) || (carry_in && (one ^ other));
+    wire carry_in;
+    wire carry_out = (one && other) || (carry_in && (one ^ other));
     if (place == 0) assign carry_in = MINUS != 0;
     else assign carry_in = bits[place-1].carry_out;
     assign sum[place] = one ^ other ^ carry_in;
