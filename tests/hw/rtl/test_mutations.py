@@ -40,8 +40,8 @@ def test_a_fault_that_cannot_be_built_is_not_one_that_was_found(
 
 @cocotb_runs.needs_cocotb
 def test_a_test_that_comes_to_no_end_is_told_apart_from_one_that_fails(tmp_path: Path) -> None:
-    """No address of a register is ever taken."""
-    mutation = Mutation("axi_lite_slave.sv", "        awready <= 1;\n", "", mutations.MASTER, "interrupt_controller")
+    """No write of a register is ever answered."""
+    mutation = Mutation("axi_lite_slave.sv", "        bvalid <= 1;\n", "", mutations.MASTER, "interrupt_controller")
     mutations.apply(mutation, tmp_path)
     outcome = cocotb_runs.run(
         "interrupt_controller", tmp_path / "run", rtl=tmp_path, tests=[mutation.test], timeout_s=5
