@@ -102,7 +102,7 @@ def check(data: bytes, folder: Path, progress: Progress = lambda step: None) -> 
     folder
         The database of the family, in prjxray's format.
     progress
-        Called with the name of each of :data:`STEPS` steps before it.
+        Called with the name of each of ``STEPS`` steps before it.
 
     Raises
     ------

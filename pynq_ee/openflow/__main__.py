@@ -46,6 +46,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--board", choices=boards, default=spec.DEFAULT_BOARD.name)
     parser.add_argument("--model", default=weights.DEFAULT, help="the one that is in it: a shipped name or a file")
     parser.add_argument("--clock", type=float, default=CLOCK_MHZ, metavar="MHZ", help=f"default {CLOCK_MHZ:g}")
+    parser.add_argument(
+        "--at-least", type=float, metavar="MHZ", help="be content with a clock down to this one (default: --clock)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of the placer (default 1)")
     parser.add_argument("--minutes", type=float, default=_MINUTES, help=f"for placing, at most (default {_MINUTES:g})")
     parser.add_argument("--database", type=Path, metavar="DIR", help=f"without it, {tools.DATABASE}")
@@ -76,6 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
             rtl=options.rtl,
             board=board,
             clock_mhz=options.clock,
+            lowest_mhz=options.clock if options.at_least is None else options.at_least,
             seed=options.seed,
             minutes=options.minutes,
             work=options.netlist.parent / "routed",

@@ -78,6 +78,7 @@ def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prepared:
             rtl=tmp_path / "rtl",
             board=BOARD,
             clock_mhz=62.5,
+            lowest_mhz=62.5,
             seed=7,
             minutes=1,
             work=tmp_path / "work",
@@ -166,6 +167,19 @@ def test_an_estimate_too_near_to_the_clock_is_refused(prepared: Prepared) -> Non
     with pytest.raises(DataError, match=r"the estimate is 81 MHz; a clock of 62\.5 MHz .* needs 81\.25"):
         build(job, found, "Yosys 0")
     assert not job.target.exists() and (job.work / "critical-path.txt").read_text().endswith("path\n")
+
+
+def test_where_a_lower_clock_will_do_the_highest_one_with_the_margin_is_taken(prepared: Prepared) -> None:
+    job, found = prepared(mhz=72.0)
+    bit = build(replace(job, lowest_mhz=50.0), found, "Yosys 0")
+    clock = hardware_description.read(bit.with_suffix(".hwh")).find(
+        ".//PARAMETER[@NAME='PCW_ACT_FPGA0_PERIPHERAL_FREQMHZ']"
+    )
+    assert clock is not None and float(clock.get("VALUE", "")) == pytest.approx(1000 / 19, abs=1e-5)
+    told = bitfiles.manifest(bit)
+    assert told["clock_mhz"] == pytest.approx(1000 / 19, abs=1e-5) and told["timing"]["margin_percent"] >= 30
+    with pytest.raises(DataError, match=r"a clock of 60 MHz .* needs 78\. .*--at-least 52\.632"):
+        build(replace(job, lowest_mhz=60.0), found, "Yosys 0")
 
 
 def test_a_bitstream_with_two_clock_nets_is_refused(prepared: Prepared) -> None:
