@@ -49,6 +49,7 @@ autodoc_mock_imports = [
     "torch",
     "onnx",
     "onnxruntime",
+    "ai_edge_litert",
     "matplotlib",
     "scipy",
     "threadpoolctl",
