@@ -29,7 +29,8 @@ os.umask(0o022)
 HARDWARE = [path.relative_to(ROOT / "hw") for path in (ROOT / "hw").rglob("*") if path.is_file()]
 HARDWARE = [str(path) for path in HARDWARE if path.parts[0] != "build" and "__pycache__" not in path.parts]
 # What hw/build.tcl makes, of the PYNQ-Z1 and Z2 and of the boards with a folder of their own; what open tools make.
-OVERLAY = [folder + file for folder in ("", "*/", "open/*/") for file in ("*.bit", "*.hwh", "*.tcl", "manifest.json")]
+FILES = ("*.bit", "*.bit.gz", "*.hwh", "*.tcl", "manifest.json")
+OVERLAY = [folder + file for folder in ("", "*/", "open/*/") for file in FILES]
 NOTEBOOKS = ["*.ipynb"]
 # Folders of the repository that are packages when installed.
 FOLDERS = {"pynq_ee.hw": "hw", "pynq_ee.overlay_files": "overlay", "pynq_ee.notebook_files": "notebooks"}

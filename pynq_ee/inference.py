@@ -37,7 +37,7 @@ from pynq_ee.exits.calibration import Calibration, calibrate
 from pynq_ee.exits.governor import Held, hold
 from pynq_ee.exits.margin import feature_margin
 from pynq_ee.network import weights
-from pynq_ee.network.spec import Board
+from pynq_ee.network.spec import DEFAULT_BOARD, Board
 from pynq_ee.network.weights import Model
 from pynq_ee.policy import Answers, Policy
 from pynq_ee.prediction import Prediction, concatenate
@@ -78,7 +78,7 @@ class EarlyExitInference:
         was built at installation, else NumPy. In software the first exit is on it too, if it has one.
     bitfile
         The overlay's ``.bit``. None: the one that belongs to the device. ``"open"``: the experimental one, made by open
-        tools, which no board has run: there is a warning.
+        tools, which no board has run: there is a warning. It decides the width of the streams, which changes no answer.
     features
         The fabric returns the trunk's features of every image that may stay, so that the software exits need not
         compute the first convolution again. Without, the undecided images' features are computed on the host.
@@ -148,7 +148,7 @@ class EarlyExitInference:
         verify: str = "results",
         threads: int | None = None,
     ) -> None:
-        self.model = model if isinstance(model, Model) else weights.load(model)
+        self.model = _at_width(model if isinstance(model, Model) else weights.load(model), bitfile, device)
         self.threshold = self.model.thresholds if threshold is None else threshold
         self.remainder = remainder or default_engine()
         several = len(os.sched_getaffinity(0)) > 1 if threads is None else threads != 1
@@ -545,6 +545,13 @@ def _completed(prediction: Prediction, rest: Callable[[], None], number: int, tr
     if trace is not None:
         trace.add(BESIDE, "remainder", number, begin, end)
     return prediction
+
+
+def _at_width(model: Model, bitfile: str | Path | None, device: Any) -> Model:
+    """The model at the width of streams of the overlay that is asked for, where that decides it."""
+    if bitfile != bitfiles.OPEN:
+        return model
+    return bitfiles.as_in_open(model, DEFAULT_BOARD if isinstance(device, str) else bitfiles.board_of(device))
 
 
 def _open_device(device: Any, model: Model) -> tuple[bool, Any]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import gzip
 import json
 import os
 import sys
+import zlib
 from pathlib import Path
 
 from pynq_ee.bitcheck import verilog
@@ -20,7 +22,7 @@ _TOLD = 20
 
 _EXAMPLES = """examples:
   python -m pynq_ee.bitcheck overlay/first_exit.bit --database prjxray-db/zynq7
-  python -m pynq_ee.bitcheck first_exit.bit --verilog first_exit.v --json
+  python -m pynq_ee.bitcheck overlay/open/pynq-z2/first_exit.bit.gz --verilog first_exit.v --json
 
 The database is in prjxray's format; an installation of openXC7 has one. It may be named by PYNQ_EE_XRAY_DATABASE.
 The status is 1 if the file is no circuit: a bit without a feature, a sink without a driver or with two, or a use that
@@ -36,7 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("bitstream", type=Path, metavar="FILE", help="the .bit or .bin, not compressed")
+    parser.add_argument("bitstream", type=Path, metavar="FILE", help="the .bit or .bin, or the .gz of one")
     parser.add_argument("--database", type=Path, metavar="DIR", help=f"the family's folder; without it, {VARIABLE}")
     parser.add_argument("--verilog", type=Path, metavar="OUT", help="write the netlist there")
     parser.add_argument("--json", action="store_true", help="print what was found as JSON")
@@ -52,13 +54,15 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("name a database in prjxray's format by --database, or by PYNQ_EE_XRAY_DATABASE")
     try:
         data = options.bitstream.read_bytes()
+        if options.bitstream.suffix == ".gz":
+            data = gzip.decompress(data)
         from tqdm import tqdm
 
         with tqdm(total=STEPS, disable=None, file=sys.stderr, bar_format="{desc:10}{bar} {n}/{total} {elapsed}") as bar:
             found, netlist = check(data, folder, lambda step: (bar.set_description(step), bar.update())[0])
         if options.verilog:
             options.verilog.write_text(verilog.write(netlist, options.bitstream.name))
-    except (OSError, PynqEEError) as error:
+    except (OSError, EOFError, zlib.error, PynqEEError) as error:
         print(f"bitcheck: {error}", file=sys.stderr)
         return 1
     print(json.dumps(dataclasses.asdict(found), indent=2) if options.json else text(found))

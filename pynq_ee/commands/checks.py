@@ -199,12 +199,13 @@ def _experimental(board: Board, model: Model) -> list[Finding]:
     if path is None:
         return []
     check = f"overlay {board.name}, {bitfiles.OPEN}"
+    built = bitfiles.as_in_open(model, board)
     try:
-        bitfiles.check(path, board, model.build_id)
+        bitfiles.find_open(board, built.build_id)
     except PynqEEError as error:
         return [Finding(check, "warn", "cannot be used", str(error))]
     remedy = f"no board has run it; pynq-ee bringup --overlay {bitfiles.OPEN} tries it"
-    return [Finding(check, "warn", f"{path}, experimental", remedy)]
+    return [Finding(check, "warn", f"{path}, experimental, {built.spec.pixels_per_beat} pixels a beat", remedy)]
 
 
 def _overlay(board: Board, model: Model) -> Finding:

@@ -11,13 +11,15 @@ import re
 import warnings
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pynq_ee.driver import bit_header, design_rules, hardware_description
+from pynq_ee.driver import bit_header, design_rules, hardware_description, packed_overlay
 from pynq_ee.errors import DeviceError, IdentityError, InputError, OverlayError
 from pynq_ee.network import spec
 from pynq_ee.network.spec import BOARDS, DEFAULT_BOARD, Board
+from pynq_ee.network.weights import Model
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -136,13 +138,18 @@ def find_for(board: Board, build_id: int | None = None) -> Path:
 def find_open(board: Board, build_id: int | None = None) -> Path:
     """The checked experimental ``.bit`` for a board: made by open tools, from the RTL, without Vivado.
 
+    One that is packed is unpacked into the cache first.
+
     Raises
     ------
     OverlayError, IdentityError
         As :func:`find`.
+    ToolError
+        It is packed, and no cache can be written.
     """
     if bitfile := open_bitfile(board):
-        return check(bitfile, board, build_id)
+        plain = packed_overlay.unpack(bitfile) if bitfile.suffix == packed_overlay.SUFFIX else bitfile
+        return check(plain, board, build_id, f"`{_BUILD_OPEN}`")
     raise OverlayError(
         f"no experimental bitstream for {board.name} in folders {OPEN} of {_folders()}; open tools make one for "
         f"{DEFAULT_BOARD.name}: `{_BUILD_OPEN}`"
@@ -150,9 +157,27 @@ def find_open(board: Board, build_id: int | None = None) -> Path:
 
 
 def open_bitfile(board: Board) -> Path | None:
-    """The experimental ``.bit`` for a board, or for one of the same part; not checked. None: there is none."""
+    """The experimental ``.bit`` for a board, or for one of the same part, as it lies there: packed or not, not checked.
+
+    None: there is none.
+    """
     alike = sorted((each for each in BOARDS.values() if each.part == board.part), key=lambda each: each != board)
-    return _first_bit(folder / OPEN / each.name for folder in OVERLAY_FOLDERS for each in alike)
+    folders = (folder / OPEN / each.name for folder in OVERLAY_FOLDERS for each in alike)
+    return _first_bit(folders, ("", packed_overlay.SUFFIX))
+
+
+def as_in_open(model: Model, board: Board) -> Model:
+    """A model at the width of streams that the experimental overlay for a board has, as its manifest says.
+
+    The width changes no answer, but it is part of a circuit's identity. An overlay that was asked for by name decides
+    it. Without one, or without a manifest that says it, this is the model itself.
+    """
+    experimental = open_bitfile(board)
+    pixels = manifest(experimental).get("pixels_per_beat") if experimental else None
+    try:
+        return model if pixels is None else replace(model, spec=replace(model.spec, pixels_per_beat=pixels))
+    except ValueError:  # no width that there is
+        return model
 
 
 def standing(bitfile: Path) -> str:
@@ -169,8 +194,8 @@ def standing(bitfile: Path) -> str:
     )
 
 
-def _first_bit(folders: Iterable[Path]) -> Path | None:
-    bits = (folder / f"{spec.OVERLAY_NAME}.bit" for folder in folders)
+def _first_bit(folders: Iterable[Path], suffixes: tuple[str, ...] = ("",)) -> Path | None:
+    bits = (folder / f"{spec.OVERLAY_NAME}.bit{suffix}" for folder in folders for suffix in suffixes)
     return next((bit for bit in bits if bit.exists()), None)
 
 
@@ -213,7 +238,7 @@ def _interface_of(bitfile: Path) -> int | None:
     return version if isinstance(version, int) else None
 
 
-def check(bitfile: str | Path, board: Board, build_id: int | None = None) -> Path:
+def check(bitfile: str | Path, board: Board, build_id: int | None = None, build: str = "") -> Path:
     """Check an overlay's files before anything is programmed.
 
     Parameters
@@ -224,6 +249,8 @@ def check(bitfile: str | Path, board: Board, build_id: int | None = None) -> Pat
         Whose part it must be for.
     build_id
         That of the model which the overlay is wanted for; None accepts any.
+    build
+        The command that makes such files, for errors; empty: that of Vivado's.
 
     Raises
     ------
@@ -238,7 +265,7 @@ def check(bitfile: str | Path, board: Board, build_id: int | None = None) -> Pat
         raise InputError(f"an overlay is named by the path of its .bit, not by {type(bitfile).__name__}")
     bit = Path(bitfile)
     hwh = bit.with_suffix(".hwh")
-    build = f"`{_BUILD} {board.name}`"
+    build = build or f"`{_BUILD} {board.name}`"
     for path in (bit, hwh):
         if not path.is_file():
             raise OverlayError(f"no {path}; {build} makes .bit and .hwh together")

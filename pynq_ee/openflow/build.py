@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pynq_ee.driver import bit_header
+from pynq_ee.driver import bit_header, packed_overlay
 from pynq_ee.errors import DataError, ToolError
 from pynq_ee.files import write_atomically
 from pynq_ee.generate import hwh, ip_details, rtl_design
@@ -65,7 +65,7 @@ class Job:
 
 
 def build(job: Job, found: Tools, yosys: str, progress: Progress = lambda step: None) -> Path:
-    """Make ``.bit``, ``.hwh`` and ``manifest.json``, and return the first's path.
+    """Make ``.bit``, packed, ``.hwh`` and ``manifest.json``, and return the first's path.
 
     Parameters
     ----------
@@ -220,9 +220,11 @@ def headed(raw: bytes, part: str, build_id: int) -> bytes:
 
 
 def _publish(job: Job, bit: Path, description: Path, content: str) -> Path:
-    """The bitstream first, the manifest last, each whole."""
+    """The bitstream first, the manifest last, each whole. A plain bitstream that lies there would be found before."""
     job.target.mkdir(parents=True, exist_ok=True)
-    for path in (bit, description):
-        write_atomically(job.target / path.name, path.read_bytes())
+    packed = job.target / f"{bit.name}{packed_overlay.SUFFIX}"
+    packed.with_suffix("").unlink(missing_ok=True)
+    write_atomically(packed, packed_overlay.pack(bit.read_bytes()))
+    write_atomically(job.target / description.name, description.read_bytes())
     write_atomically(job.target / "manifest.json", content.encode())
-    return job.target / bit.name
+    return packed

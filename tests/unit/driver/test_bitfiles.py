@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -12,10 +13,10 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from pynq_ee.driver import bitfiles
+from pynq_ee.driver import bitfiles, packed_overlay
 from pynq_ee.driver.bit_header import NO_USER_ID
 from pynq_ee.errors import DeviceError, IdentityError, OverlayError
-from pynq_ee.network import spec
+from pynq_ee.network import spec, weights
 from pynq_ee.network.spec import BOARDS, Board
 from pynq_ee.sim import bitfile
 
@@ -375,6 +376,44 @@ def test_without_an_experimental_overlay_the_error_says_how_one_is_made(
     monkeypatch.setenv("BOARD", "ZCU104")
     with pytest.raises(OverlayError, match=r"no experimental bitstream for zcu104"):
         bitfiles.choose("open", object())
+
+
+def test_an_experimental_overlay_that_is_packed_is_unpacked_and_its_digest_compared(
+    folders: list[Path], overlay: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYNQ_EE_CACHE", str(tmp_path / "cache"))
+    bit = overlay(folder=folders[1] / "open" / "pynq-z2")
+    content = bit.read_bytes()
+    digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (bit, bit.with_suffix(".hwh"))}
+    built = {"build_id": "00000001", "clock_mhz": 50.0, "passed": ["all"], "sha256": digests}
+    bit.with_name("manifest.json").write_text(json.dumps(built))
+    bit.unlink()
+    packed = bit.with_name("first_exit.bit.gz")
+    packed.write_bytes(packed_overlay.pack(content))
+    with pytest.raises(OverlayError, match=r"An experimental one is here: .* Passed: all\."):
+        bitfiles.choose(None, object())
+    assert not (tmp_path / "cache").exists(), "it was not asked for"
+    found = bitfiles.choose("open", object(), 1)
+    assert found.read_bytes() == content and found.is_relative_to(tmp_path / "cache")
+    packed.write_bytes(packed_overlay.pack(content + b"more"))
+    with pytest.raises(OverlayError, match=r"is not the file that .* or run `make -C hw overlay FLOW=open`"):
+        bitfiles.choose("open", object(), 1)
+
+
+@pytest.mark.parametrize("told", [4, 8, 5, None, "4", [4]])
+def test_an_experimental_overlay_decides_the_width_of_the_streams_and_nothing_else_of_a_model(
+    told: object, folders: list[Path], overlay: Callable[..., Path]
+) -> None:
+    model, board = weights.load(weights.DEFAULT), BOARDS["pynq-z1"]
+    assert bitfiles.as_in_open(model, board) is model, "there is none"
+    bit = overlay(folder=folders[1] / "open" / "pynq-z2")
+    built = {"build_id": "00000001", "clock_mhz": 50.0, "pixels_per_beat": told}
+    bit.with_name("manifest.json").write_text(json.dumps(built))
+    found = bitfiles.as_in_open(model, board)
+    width = told if told in (4, 8) else model.spec.pixels_per_beat
+    assert found.spec == dataclasses.replace(model.spec, pixels_per_beat=width)
+    fields = [field.name for field in dataclasses.fields(model) if field.name != "spec"]
+    assert len(fields) > 5 and all(getattr(found, name) is getattr(model, name) for name in fields)
 
 
 def test_what_was_proved_of_an_overlay_is_what_its_manifest_says(overlay: Callable[..., Path]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pynq_ee.driver import bit_header, bitfiles, hardware_description
+from pynq_ee.driver import bit_header, bitfiles, hardware_description, packed_overlay
 from pynq_ee.errors import DataError, ToolError
 from pynq_ee.network import spec, weights
 from pynq_ee.openflow import manifest, rules, tools
@@ -66,6 +66,8 @@ def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prepared:
             (tmp_path / name).chmod(0o755)
         monkeypatch.setattr(tools, "python", lambda module, *rest: [str(tmp_path / module), *rest])
         monkeypatch.setattr(rules, "broken", lambda netlist: iter(()))
+        monkeypatch.setattr(bitfiles, "OVERLAY_FOLDERS", [tmp_path / "overlay"])
+        monkeypatch.setenv("PYNQ_EE_CACHE", str(tmp_path / "cache"))
         (tmp_path / "netlist.json").write_text('{"modules": {"zynq7_top": {"cells": {}}}}')
         (tmp_path / "rtl").mkdir(exist_ok=True)
         (tmp_path / "rtl" / "one.sv").write_text("module one; endmodule\n")
@@ -82,7 +84,7 @@ def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prepared:
             seed=7,
             minutes=1,
             work=tmp_path / "work",
-            target=tmp_path / "overlay",
+            target=tmp_path / "overlay" / bitfiles.OPEN / BOARD.name,
         )
         return job, found
 
@@ -127,11 +129,12 @@ def test_each_program_is_told_what_it_needs_in_the_order_of_the_rungs(prepared: 
 
 def test_the_driver_takes_the_files_and_reads_what_was_proved(prepared: Prepared) -> None:
     job, found = prepared()
-    bit = build(job, found, "Yosys 0")
+    bit = packed_overlay.unpack(build(job, found, "Yosys 0"))
     assert bitfiles.check(bit, BOARD, job.model.build_id) == bit
     header = bit_header.read(bit)
     assert (header.part, header.user_id) == ("7z020clg400", job.model.build_id)
     assert bit.read_bytes().endswith(DATA)
+    assert bitfiles.open_bitfile(BOARD) == job.target / "first_exit.bit.gz"
     design = hardware_description.read(bit.with_suffix(".hwh"))
     clock = design.find(".//PARAMETER[@NAME='PCW_ACT_FPGA0_PERIPHERAL_FREQMHZ']")
     assert clock is not None and float(clock.get("VALUE", "")) == 62.5
@@ -162,6 +165,14 @@ def test_nothing_is_published_when_a_rung_breaks(failing: str, prepared: Prepare
     assert not job.target.exists()
 
 
+def test_a_plain_bitstream_of_an_earlier_build_is_not_left_in_the_way(prepared: Prepared) -> None:
+    job, found = prepared()
+    job.target.mkdir(parents=True)
+    (job.target / "first_exit.bit").write_bytes(b"earlier")
+    packed = build(job, found, "Yosys 0")
+    assert bitfiles.find_open(BOARD, job.model.build_id).read_bytes() == packed_overlay.unpack(packed).read_bytes()
+
+
 def test_an_estimate_too_near_to_the_clock_is_refused(prepared: Prepared) -> None:
     job, found = prepared(mhz=81.0)
     with pytest.raises(DataError, match=r"the estimate is 81 MHz; a clock of 62\.5 MHz .* needs 81\.25"):
@@ -171,7 +182,7 @@ def test_an_estimate_too_near_to_the_clock_is_refused(prepared: Prepared) -> Non
 
 def test_where_a_lower_clock_will_do_the_highest_one_with_the_margin_is_taken(prepared: Prepared) -> None:
     job, found = prepared(mhz=72.0)
-    bit = build(replace(job, lowest_mhz=50.0), found, "Yosys 0")
+    bit = packed_overlay.unpack(build(replace(job, lowest_mhz=50.0), found, "Yosys 0"))
     clock = hardware_description.read(bit.with_suffix(".hwh")).find(
         ".//PARAMETER[@NAME='PCW_ACT_FPGA0_PERIPHERAL_FREQMHZ']"
     )
