@@ -2,7 +2,8 @@
 
 Clocks are *modelled* by the cycle model of the dataflow. Resources and slack of a circuit that Vivado has built come
 from the manifest that ``hw/build.tcl`` writes beside a bitstream. Of one that it has not, there are at most those of
-the reference circuit, by Yosys (:mod:`pynq_ee.bench.circuit.estimate`).
+the reference circuit, by Yosys (:mod:`pynq_ee.bench.circuit.estimate`). An overlay that open tools have made has a row
+of its own, from its manifest.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from pynq_ee.driver import bitfiles
 from pynq_ee.errors import PynqEEError
-from pynq_ee.network.spec import BOARDS, Board
+from pynq_ee.network.spec import BOARDS, DEFAULT_BOARD, Board, Spec
 from pynq_ee.network.weights import Model
 
 #: Images of the batch whose clocks are told.
@@ -23,6 +24,12 @@ BATCH = 1024
 PAPER_PART = "xc7vx690t"
 
 UNKNOWN = "not built"
+
+#: What the row of an overlay that open tools have made says behind its part.
+OPEN_TOOLS = "open tools"
+
+#: What is raised by a manifest without figures, or of another program's.
+_NO_FIGURES = (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError)
 
 #: The parts for whose family, ``synth_xilinx -family xc7``, the reference circuit is synthesized.
 _ESTIMATED_FAMILY = "xc7"
@@ -65,8 +72,6 @@ def figures(model: Model, estimates: Iterable[Mapping[str, Any]] = ()) -> list[F
     estimates
         Rows of :func:`pynq_ee.bench.circuit.estimate.read`, for the resources of what is not built.
     """
-    from pynq_ee.sim import dataflow
-
     parts: dict[str, Board | None] = {}
     for each in BOARDS.values():
         parts.setdefault(each.part, each)
@@ -81,16 +86,8 @@ def figures(model: Model, estimates: Iterable[Mapping[str, Any]] = ()) -> list[F
             resources = _measured(built)
             if resources == UNKNOWN and part.startswith(_ESTIMATED_FAMILY):
                 resources = _modelled(estimated.get(f"{build_id:08x}"))
-            rows.append(
-                Figures(
-                    part,
-                    pixels,
-                    built.get("clock_mhz", (board or BOARDS["pynq-z2"]).clock_mhz),
-                    dataflow.batch_clocks(spec, 1, True),
-                    dataflow.batch_clocks(spec, BATCH, True),
-                    resources,
-                )
-            )
+            rows.append(_row(part, spec, built.get("clock_mhz", (board or DEFAULT_BOARD).clock_mhz), resources))
+        rows += _open(parts[part], model)
     return rows
 
 
@@ -125,18 +122,50 @@ def _manifest(board: Board | None, build_id: int) -> dict[str, Any]:
     return found if found.get("build_id") == build_id else {}
 
 
+def _open(board: Board | None, model: Model) -> list[Figures]:
+    """The row of the overlay that open tools have made of this model for a part, if there is one."""
+    experimental = bitfiles.open_bitfile(board) if board else None
+    if board is None or experimental is None:
+        return []
+    built, here = bitfiles.manifest(experimental), bitfiles.as_in_open(model, board)
+    if built.get("build_id") != here.build_id:
+        return []
+    return [_row(f"{board.part}, {OPEN_TOOLS}", here.spec, built["clock_mhz"], _counted(built))]
+
+
+def _row(part: str, spec: Spec, clock_mhz: float, resources: str) -> Figures:
+    from pynq_ee.sim import dataflow
+
+    one, batch = (dataflow.batch_clocks(spec, images, True) for images in (1, BATCH))
+    return Figures(part, spec.pixels_per_beat, clock_mhz, one, batch, resources)
+
+
+def _used(built: dict[str, Any]) -> str:
+    counts = (
+        f"{name} {count['used']:,} ({100 * count['used'] / count['available']:.0f} %)"
+        for name, count in built["utilization"].items()
+    )
+    return ", ".join(counts)
+
+
+def _counted(built: dict[str, Any]) -> str:
+    """Resources as the placer counted them, and its estimate of the clock, which is no promise."""
+    try:
+        estimate = built["timing"]["estimate_mhz"]
+        tried = "" if built["tried_on_board"] else ", tried on no board"
+        return f"{_used(built)}, *counted*; clock estimated at {estimate:g} MHz; RTL kernel, experimental{tried}"
+    except _NO_FIGURES:
+        return UNKNOWN
+
+
 def _measured(built: dict[str, Any]) -> str:
     """Resources and slack as Vivado reported them."""
     try:
-        counts = [
-            f"{name} {count['used']:,} ({100 * count['used'] / count['available']:.0f} %)"
-            for name, count in built["utilization"].items()
-        ]
         slack, release = built["slack_ns"]["setup"], built["tools"]["vivado"]
         # An overlay of before there were two kernels has that of HLS, and says nothing.
         kernel = f", {built['kernel'].upper()} kernel" if "kernel" in built else ""
-        return f"{', '.join(counts)}, slack {slack:g} ns; *measured*, Vivado {release}{kernel}"
-    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError):  # none, or another program's
+        return f"{_used(built)}, slack {slack:g} ns; *measured*, Vivado {release}{kernel}"
+    except _NO_FIGURES:
         return UNKNOWN
 
 

@@ -25,8 +25,9 @@ def shipped() -> Model:
 
 
 @pytest.fixture
-def no_bitstream(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_bitstream(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A machine to which none has been copied."""
+    monkeypatch.setattr(bitfiles, "OVERLAY_FOLDERS", [tmp_path])
 
     def nothing(board: spec.Board, build_id: int) -> Path:
         raise OverlayError("none")
@@ -49,6 +50,7 @@ def built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict
             **changed,
         }
         (tmp_path / "manifest.json").write_text(json.dumps(content))
+        monkeypatch.setattr(bitfiles, "OVERLAY_FOLDERS", [])
         monkeypatch.setattr(bitfiles, "find_for", lambda board, build_id: tmp_path / "first_exit.bit")
         part = spec.BOARDS["pynq-z2"].part
         return {row.pixels_per_beat: row for row in hardware.figures(model) if row.part == part}
@@ -101,6 +103,40 @@ def test_a_bitstream_of_another_model_and_a_manifest_without_figures_tell_nothin
     assert built(shipped, other)[8].resources == hardware.UNKNOWN
     assert built(shipped, shipped.build_id, utilization={"LUT": 12345})[8].resources == hardware.UNKNOWN
     assert built(shipped, shipped.build_id, slack_ns=None)[8].resources == hardware.UNKNOWN
+
+
+@pytest.mark.parametrize("pixels", [4, 8])
+@pytest.mark.usefixtures("no_bitstream")
+def test_an_overlay_of_open_tools_has_a_row_of_its_own_with_what_its_manifest_says(
+    pixels: int, shipped: Model, tmp_path: Path
+) -> None:
+    ordinary = hardware.figures(shipped)
+    made = replace(shipped, spec=replace(shipped.spec, pixels_per_beat=pixels))
+    folder = tmp_path / bitfiles.OPEN / "pynq-z2"
+    folder.mkdir(parents=True)
+    (folder / "first_exit.bit.gz").touch()
+
+    def rows(build_id: int, **changed: Any) -> list[hardware.Figures]:
+        content = {
+            "build_id": f"{build_id:08x}",
+            "clock_mhz": 62.5,
+            "pixels_per_beat": pixels,
+            "timing": {"estimate_mhz": 97.08},
+            "utilization": {"LUT": {"used": 58400, "available": 106400}},
+            "tried_on_board": False,
+            **changed,
+        }
+        (folder / "manifest.json").write_text(json.dumps(content))
+        return [row for row in hardware.figures(shipped) if row not in ordinary]
+
+    (row,) = rows(made.build_id)
+    assert (row.part, row.pixels_per_beat, row.clock_mhz) == ("xc7z020clg400-1, open tools", pixels, 62.5)
+    assert row.clocks_batch in [each.clocks_batch for each in ordinary if each.pixels_per_beat == pixels]
+    assert row.resources == (
+        "LUT 58,400 (55 %), *counted*; clock estimated at 97.08 MHz; RTL kernel, experimental, tried on no board"
+    )
+    assert rows(made.build_id, timing=None)[0].resources == hardware.UNKNOWN
+    assert rows(made.build_id ^ 1) == []
 
 
 def test_the_table_marks_what_is_modelled(shipped: Model) -> None:
