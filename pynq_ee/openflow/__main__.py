@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -19,6 +20,9 @@ _MINUTES = 240.0
 
 #: MHz of the fabric, where no other is asked for: with the margin, what one placement in a few reaches.
 CLOCK_MHZ = 62.5
+
+#: What Yosys says of its own compilation behind its revision: paths of another machine.
+_HOW_BUILT = re.compile(r"(\(git sha1 \w+),.*")
 
 _EXAMPLES = """examples:
   make -C hw overlay FLOW=open BOARD=pynq-z2                 synthesis first, then the command below
@@ -88,7 +92,8 @@ def main(arguments: list[str] | None = None) -> int:
         from tqdm import tqdm
 
         with tqdm(total=STEPS, disable=None, file=sys.stderr, bar_format="{desc:10}{bar} {n}/{total} {elapsed}") as bar:
-            bit = build(job, found, options.yosys, lambda step: (bar.set_description(step), bar.update())[0])
+            yosys = _HOW_BUILT.sub(r"\1)", options.yosys)
+            bit = build(job, found, yosys, lambda step: (bar.set_description(step), bar.update())[0])
     except PynqEEError as error:
         print(f"openflow: {error}", file=sys.stderr)
         return 1

@@ -65,7 +65,9 @@ def test_the_wheel_carries_hardware_overlays_notebooks_and_models(
     assert below(wheel_files, "pynq_ee/hw") == below(source_files, "hw")
     assert below(wheel_files, "pynq_ee/notebook_files") == below(source_files, "notebooks")
     assert below(wheel_files, "pynq_ee/overlay_files") == below(source_files, "overlay") - {"README.md"}
-    assert {"first_exit.bit", "first_exit.hwh", "zcu104/first_exit.bit"} <= below(wheel_files, "pynq_ee/overlay_files")
+    overlays = {"first_exit.bit", "first_exit.hwh", "zcu104/first_exit.bit"}
+    overlays |= {f"open/pynq-z2/{name}" for name in ("first_exit.bit.gz", "first_exit.hwh", "manifest.json")}
+    assert overlays <= below(wheel_files, "pynq_ee/overlay_files")
     assert below(wheel_files, "pynq_ee/models") == below(source_files, "pynq_ee/models")
     assert any(name.endswith(".ipynb") for name in wheel_files)
 

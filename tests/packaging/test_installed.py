@@ -40,6 +40,14 @@ with SimulatedDevice(weights.load(weights.DEFAULT), kernel="numpy", board=board)
     print(json.dumps([overlay.bitfile_name, str(found), sorted(overlay.ip_dict)]))
 """
 
+#: The experimental overlay, as `bitfile="open"` finds it.
+FIND_OPEN = """
+from pynq_ee.driver import bitfiles
+from pynq_ee.network import weights
+board = bitfiles.board_of(None)
+print(bitfiles.find_open(board, bitfiles.as_in_open(weights.load(), board).build_id))
+"""
+
 
 def test_the_demo_runs(installed: Environment) -> None:
     record = installed.json("pynq-ee", "demo", "--device", "sim-numpy", "--images", IMAGES, "--no-picture")
@@ -106,6 +114,16 @@ def test_pynq_finds_and_loads_the_boards_overlay_by_its_name(
     assert Path(loaded).samefile(found)
     assert Path(loaded).parent.samefile(from_wheel.package / "overlay_files" / folder)
     assert {"axi_dma", OVERLAY_NAME} <= set(contents)
+
+
+def test_the_overlay_of_open_tools_is_there_for_those_who_ask_for_it(installed: Environment, tmp_path: Path) -> None:
+    variables = {"BOARD": "Pynq-Z1", "PYNQ_EE_CACHE": str(tmp_path)}
+    found = Path(installed.python(FIND_OPEN, **variables))
+    assert found.is_relative_to(tmp_path) and found.stat().st_size > 4_000_000
+    done = installed.run("pynq-ee", "doctor", "--json", check=False, **variables)
+    (told,) = (each for each in json.loads(done.stdout) if each["check"] == "overlay pynq-z1, open")
+    packed = installed.package / "overlay_files/open/pynq-z2/first_exit.bit.gz"
+    assert told["found"].startswith(f"{packed}, experimental")
 
 
 @pytest.mark.parametrize("variable", ["KV260", "Ultra96"])

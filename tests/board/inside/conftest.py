@@ -13,7 +13,9 @@ from pynq.pl_server.device import Device
 import models
 from board.box.machine import Machine
 from board.box.plugin import BOARD, machine
+from installations import ROOT
 from pynq_ee.driver import bitfiles
+from pynq_ee.network import spec
 from pynq_ee.network.weights import Model
 from pynq_ee.sim import SimulatedDevice
 
@@ -39,6 +41,16 @@ def overlay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "overlay").mkdir()
     monkeypatch.setattr(bitfiles, "OVERLAY_FOLDERS", (tmp_path / "overlay",))
     return tmp_path / "overlay" / "first_exit.bit"
+
+
+@pytest.fixture
+def published(overlay: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The open overlay of the repository, and no other: its ``.bit`` in a cache of its own, as a user's unpacks it."""
+    monkeypatch.setenv("PYNQ_EE_CACHE", str(tmp_path / "cache"))
+    shutil.copytree(ROOT / "overlay" / bitfiles.OPEN, overlay.parent / bitfiles.OPEN)
+    for suffix in (".bit", ".hwh"):
+        overlay.with_suffix(suffix).unlink(missing_ok=True)
+    return bitfiles.find_open(spec.BOARDS[BOARD])
 
 
 @pytest.fixture

@@ -19,10 +19,11 @@ from pynq.pl_server.embedded_device import EmbeddedDevice, bit2bin
 from board.box.machine import Machine
 from board.box.plugin import BOARD
 from pynq_ee import EarlyExitInference
+from pynq_ee.driver import bitfiles
 from pynq_ee.driver.clocks import clocks
 from pynq_ee.errors import DeviceError, ExperimentalOverlayWarning, IdentityError, OverlayError
 from pynq_ee.generate import hwh, rtl_design
-from pynq_ee.network import spec
+from pynq_ee.network import spec, weights
 from pynq_ee.network.weights import Model
 from pynq_ee.sim import bitfile, recorded_designs
 
@@ -60,6 +61,24 @@ def test_the_experimental_overlay_runs_where_it_is_asked_for_and_warns(
         ours = [each.filename for each in caught if each.category is ExperimentalOverlayWarning]
         assert ours == [__file__]
         np.testing.assert_array_equal(network.classify(IMAGES).logits, in_software(model))
+
+
+@pytest.mark.skipif(spec.BOARDS[BOARD].processor != "zynq7", reason="open tools make an overlay for the Zynq-7000")
+@pytest.mark.parametrize("model", [bitfiles.as_in_open(weights.load(), spec.BOARDS[BOARD])], ids=["shipped"])
+def test_the_overlay_of_the_repository_goes_a_users_whole_way(board: Machine, model: Model, published: Path) -> None:
+    board.knows(published)
+    shipped = weights.load()
+    with pytest.raises(OverlayError, match=r'An experimental one is here: bitfile="open".* Passed: .*simulated'):
+        EarlyExitInference(shipped)
+    with pytest.warns(ExperimentalOverlayWarning, match="No board has run it") as caught:
+        network = EarlyExitInference(shipped, bitfile="open", images_per_transfer=32, remainder="numpy")
+    with network:
+        assert [each.category for each in caught].count(ExperimentalOverlayWarning) == 1
+        assert (board.root / "lib/firmware/first_exit.bin").read_bytes() == bit2bin(published.read_bytes())
+        built = bitfiles.manifest(published)
+        assert network.model.spec.pixels_per_beat == built["pixels_per_beat"]
+        assert network.accelerator.clock_mhz == pytest.approx(built["clock_mhz"], rel=1e-3)
+        np.testing.assert_array_equal(network.classify(IMAGES).logits, in_software(shipped))
 
 
 def test_the_firmware_is_the_bitstream_in_the_order_of_bytes_that_the_fpga_manager_takes(
