@@ -176,3 +176,8 @@ def test_growth_beyond_three_per_cent_fails_until_it_is_accepted(
     assert utilization.main(line) == 1
     said = capsys.readouterr().err
     assert "LUT: 5, and 4.85 were accepted (+3.1%)" in said and "ACCEPT=1" in said
+
+
+def test_the_width_that_continuous_integration_counts_has_bars() -> None:
+    bars = json.loads((Path(__file__).resolve().parents[3] / "hw" / "rtl" / "area.json").read_text())
+    assert bars["4"].keys() == {"LUT", "FF", "DSP", "BRAM", "CARRY4"}
