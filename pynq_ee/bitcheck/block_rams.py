@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pynq_ee.bitcheck.netlist import HIGH, LOW, Builder, Net, bundle, constant
+from pynq_ee.bitcheck.sites import Site
 
 _WIDTHS = ("2", "4", "9", "18")
 _INVERTIBLE = (
@@ -31,35 +32,29 @@ class BlockRam:
     """
 
     def __init__(self, builder: Builder, tile: str, site: int) -> None:
-        self._builder, self._tile, self._site = builder, tile, site
         place = builder.site(tile, site)
-        self._prefix = f"RAMB18_Y{place.y}."
-        self._name = f"{tile}_Y{place.y}"
+        self._site = Site(builder, tile, site, "RAMB18", f"Y{place.y}")
         # The wires have the memory's names of the pins, in either half: BRAM_FIFO18_DIADI0, BRAM_RAMB18_DIADI0.
         self._pins = {wire.split("_", 2)[2]: pin for pin, wire in place.wires.items()}
         self._names = {pin: name for name, pin in self._pins.items()}
-        self._features = builder.features(tile, self._prefix)
-        self._made = False
 
     def output(self, pin: str) -> Net:
         """The signal at a pin."""
-        if not self._made:
-            self._made = True
-            self._builder.later(self._make)
+        self._site.once(self._site.name, self._make)
         if not self._names[pin].startswith(("DOADO", "DOBDO", "DOPADOP", "DOPBDOP")):
-            self._problem(f"no model of the output {pin}")
-        return f"{self._name}_{self._names[pin]}"
+            self._site.problem(f"no model of the output {pin}")
+        return f"{self._site.name}_{self._names[pin]}"
 
     def _make(self) -> None:
-        whole = self._builder.features(self._tile, "")
+        whole = self._site.builder.features(self._site.tile, "")
         for feature in _TOGETHER:
             if feature in whole:
-                self._problem(f"no model of {feature}")
-        if "FIFO_MODE" in self._features or "IN_USE" not in self._features:
-            self._problem("no model of a FIFO" if "FIFO_MODE" in self._features else "it is not in use")
-        for feature in (*_HARMLESS, *(self._prefix + feature for feature in self._features)):
-            self._builder.use(self._tile, feature)
-        wide_read, wide_write = (f"SDP_{side}_WIDTH_36" in self._features for side in ("READ", "WRITE"))
+                self._site.problem(f"no model of {feature}")
+        if "FIFO_MODE" in self._site.features or "IN_USE" not in self._site.features:
+            self._site.problem("no model of a FIFO" if "FIFO_MODE" in self._site.features else "it is not in use")
+        for feature in (*_HARMLESS, *(self._site.prefix + feature for feature in self._site.features)):
+            self._site.builder.use(self._site.tile, feature)
+        wide_read, wide_write = (f"SDP_{side}_WIDTH_36" in self._site.features for side in ("READ", "WRITE"))
         simple = wide_read or wide_write
         parameters = {
             "RAM_MODE": '"SDP"' if simple else '"TDP"',
@@ -67,19 +62,19 @@ class BlockRam:
             "READ_WIDTH_B": "0" if simple else self._width("READ_WIDTH_B"),
             "WRITE_WIDTH_A": "0" if simple else self._width("WRITE_WIDTH_A"),
             "WRITE_WIDTH_B": "36" if wide_write else self._width("WRITE_WIDTH_B"),
-            "DOA_REG": str(int("DOA_REG" in self._features)),
-            "DOB_REG": str(int("DOB_REG" in self._features)),
+            "DOA_REG": str(int("DOA_REG" in self._site.features)),
+            "DOB_REG": str(int("DOB_REG" in self._site.features)),
         }
         for port in "AB":
             parameters[f"WRITE_MODE_{port}"] = self._mode(f"WRITE_MODE_{port}")
             for value in ("INIT", "SRVAL"):  # a feature says that a bit is 0
-                bits = (f"Z{value}_{port}[{bit}]" not in self._features for bit in range(18))
+                bits = (f"Z{value}_{port}[{bit}]" not in self._site.features for bit in range(18))
                 parameters[f"{value}_{port}"] = constant(sum(on << bit for bit, on in enumerate(bits)), 18)
         for begin, lines in (("INIT", 64), ("INITP", 8)):
             for line in range(lines):
-                if content := self._line(f"{begin}_{line:02X}"):
+                if content := self._site.content(f"{begin}_{line:02X}"):
                     parameters[f"{begin}_{line:02X}"] = constant(content, 256)
-        self._builder.cell("RAMB18E1", f"{self._name}_RAM", parameters, self._ports())
+        self._site.builder.cell("RAMB18E1", f"{self._site.name}_RAM", parameters, self._ports())
 
     def _ports(self) -> dict[str, Net]:
         vectors = {"ADDRARDADDR": 14, "ADDRBWRADDR": 14, "DIADI": 16, "DIBDI": 16, "DIPADIP": 2, "DIPBDIP": 2}
@@ -90,36 +85,29 @@ class BlockRam:
         for name, size in (("WEA", 2), ("WEBWE", 4)):
             pairs = [[self._input(f"{name}{2 * byte + half}") for half in range(2)] for byte in range(size)]
             if any(first != second for first, second in pairs):
-                self._problem(f"no model of half a byte written ({name})")
+                self._site.problem(f"no model of half a byte written ({name})")
             ports[name] = bundle([first for first, _ in pairs])
         for name, size in {"DOADO": 16, "DOBDO": 16, "DOPADOP": 2, "DOPBDOP": 2}.items():
-            ports[name] = bundle([f"{self._name}_{name}{bit}" for bit in range(size)])
+            ports[name] = bundle([f"{self._site.name}_{name}{bit}" for bit in range(size)])
         return ports
 
     def _input(self, name: str) -> Net:
-        return self._builder.input(self._tile, self._site, self._pins[name])
+        return self._site.input(self._pins[name])
 
     def _inverted(self, name: str) -> Net:
         """An input, inverted unless a feature says that it is not."""
         net = self._input(name)
-        if f"ZINV_{name}" in self._features:
+        if f"ZINV_{name}" in self._site.features:
             return net
         if net in (LOW, HIGH):
             return LOW if net == HIGH else HIGH
-        self._builder.wire(f"{self._name}_{name}", f"!{net}")
-        return f"{self._name}_{name}"
+        self._site.builder.wire(f"{self._site.name}_{name}", f"!{net}")
+        return f"{self._site.name}_{name}"
 
     def _width(self, name: str) -> str:
-        found = [width for width in _WIDTHS if f"{name}_{width}" in self._features]
+        found = [width for width in _WIDTHS if f"{name}_{width}" in self._site.features]
         return found[0] if found else "1"
 
     def _mode(self, name: str) -> str:
-        found = [mode for mode in ("NO_CHANGE", "READ_FIRST") if f"{name}_{mode}" in self._features]
+        found = [mode for mode in ("NO_CHANGE", "READ_FIRST") if f"{name}_{mode}" in self._site.features]
         return f'"{found[0] if found else "WRITE_FIRST"}"'
-
-    def _line(self, name: str) -> int:
-        begin = f"{name}["
-        return sum(1 << int(feature[len(begin) : -1]) for feature in self._features if feature.startswith(begin))
-
-    def _problem(self, text: str) -> None:
-        self._builder.problem(f"{self._tile}, {self._prefix[:-1]}: {text}")

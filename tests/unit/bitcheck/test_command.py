@@ -49,7 +49,7 @@ def test_faults_are_told_and_end_with_status_1(
     assert main([str(bad)]) == 1
     printed = capsys.readouterr().out
     assert "fault      SWITCHES_X2Y0/TO_IRQF2P0 is switched to what nothing drives" in printed
-    assert "slice SLICEM_X0: DOUTMUX takes nothing" in printed and "This file is no circuit." in printed
+    assert "SLICEM_X0: DOUTMUX takes nothing" in printed and "This file is no circuit." in printed
 
 
 def test_json_has_what_was_found(bad: Path, database_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
