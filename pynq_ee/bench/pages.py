@@ -1,13 +1,48 @@
-"""A table of a command, put into a page of the documentation between the command's two marks, and read from there."""
+"""A table of a command, put into a page of the documentation between the command's two marks, and read from there.
+
+And what such commands have in common: their options, and where their findings go.
+"""
 
 from __future__ import annotations
 
+import argparse
+import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pynq_ee.errors import InputError
-from pynq_ee.files import write_atomically
+from pynq_ee.files import check_way_out, write_atomically
 
 END = "<!-- end -->\n"
+
+
+def parser(command: str, description: str | None, examples: str) -> argparse.ArgumentParser:
+    """A command's parser, with its module's first line, and the options ``--write`` and ``--json``."""
+    made = argparse.ArgumentParser(
+        prog=command,
+        description=(description or "").splitlines()[0],
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("--write", type=Path, help="put the table into this file, between its marks")
+    made.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    return made
+
+
+def parsed(made: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options of such a parser; a file that cannot be written is refused before anything is measured."""
+    options = made.parse_args(arguments)
+    if options.write:
+        check_way_out(options.write)
+    return options
+
+
+def publish(options: argparse.Namespace, command: str, text: str, record: Any) -> None:
+    """What was found: into the file that was named, if one was; and printed, as text or as JSON."""
+    if options.write:
+        put(options.write, command, text)
+    print(json.dumps(record, indent=2) if options.json else text)
 
 
 def begin(command: str) -> str:

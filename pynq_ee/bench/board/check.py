@@ -8,7 +8,6 @@ It needs a checkout, an x86 machine with AVX2, Debian's ``g++`` and ``qemu-user`
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -32,7 +31,6 @@ from pynq_ee.bench.board.model import BEST, USUAL, WORST, Batch
 from pynq_ee.bench.host import driver, instructions
 from pynq_ee.data import datasets
 from pynq_ee.errors import ToolError
-from pynq_ee.files import check_way_out
 from pynq_ee.inference import EarlyExitInference
 from pynq_ee.network import weights
 from pynq_ee.network.weights import Model
@@ -192,7 +190,7 @@ def _driver(network: Model, chunk: Images) -> float:
     streamed = len(chunk) > 1
     with (
         ReplayDevice(network, chunk) as device,
-        EarlyExitInference(network, device=device, images_per_transfer=len(chunk)) as opened,
+        EarlyExitInference(network, device=device, images_per_transfer=len(chunk), threads=1) as opened,
     ):
         work = driver.host_work(opened, device, [chunk] * _STREAMED, streamed)
     return float(np.median(work.fill + work.between + work.decide)) / len(chunk)
@@ -216,23 +214,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Count, measure, compare and print; return 1 if something was measured that the model does not allow."""
     from pynq_ee.bench.machine import processor
 
-    parser = argparse.ArgumentParser(
-        prog=COMMAND,
-        description=(__doc__ or "").splitlines()[0],
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--write", type=Path, help="put the table into this file, between its marks")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    options = parser.parse_args(arguments)
-    if options.write:
-        check_way_out(options.write)
+    options = pages.parsed(pages.parser(COMMAND, __doc__, _EXAMPLES), arguments)
     network = weights.load(weights.DEFAULT)
     rows = compare(count_here(network), network, datasets.available().images)
     text = f"*Predicted* for an x86 server, *measured* on {processor()}.\n\n{table(rows)}"
-    if options.write:
-        pages.put(options.write, COMMAND, text)
-    print(json.dumps([asdict(row) for row in rows], indent=2) if options.json else text)
+    pages.publish(options, COMMAND, text, [asdict(row) for row in rows])
     outside = [row.what for row in rows if not row.inside]
     if outside:
         print(f"OUTSIDE THE RANGE: {'; '.join(outside)}", file=sys.stderr)

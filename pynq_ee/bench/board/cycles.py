@@ -9,13 +9,10 @@ It needs what :mod:`pynq_ee.bench.host.instructions` needs, and Debian's ``llvm`
 
 from __future__ import annotations
 
-import argparse
-import json
 import re
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from pynq_ee.bench import pages
@@ -25,7 +22,6 @@ from pynq_ee.bench.board.model import BEST, USUAL, WORST
 from pynq_ee.bench.host import instructions
 from pynq_ee.bench.host.instructions import TASKS, Block
 from pynq_ee.errors import ToolError
-from pynq_ee.files import check_way_out
 from pynq_ee.network import weights
 from pynq_ee.network.weights import Model
 
@@ -133,23 +129,12 @@ def table(rows: Sequence[Row]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compare and print; return 1 if a task takes fewer cycles by the model at its worst than by LLVM."""
-    parser = argparse.ArgumentParser(
-        prog=COMMAND,
-        description=(__doc__ or "").splitlines()[0],
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = pages.parser(COMMAND, __doc__, _EXAMPLES)
     parser.add_argument("--model", default=weights.DEFAULT, help="a shipped model's name, or a model file")
-    parser.add_argument("--write", type=Path, help="put the table into this file, between its marks")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    options = parser.parse_args(arguments)
-    if options.write:
-        check_way_out(options.write)
+    options = pages.parsed(parser, arguments)
     network = weights.load(options.model)
     rows = [row for machine in machines.BOARDS for row in compare(machine, network)]
-    if options.write:
-        pages.put(options.write, COMMAND, table(rows))
-    print(json.dumps([row._asdict() for row in rows], indent=2) if options.json else table(rows))
+    pages.publish(options, COMMAND, table(rows), [row._asdict() for row in rows])
     missed = [f"{row.machine} {row.task}" for row in rows if row.scheduled > row.worst]
     if missed:
         print(f"ABOVE THE RANGE: {', '.join(missed)}", file=sys.stderr)

@@ -8,12 +8,9 @@ the bit; a test compares the bytes with those that the DMA of the simulated boar
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +19,6 @@ from pynq_ee import exits
 from pynq_ee.bench import pages
 from pynq_ee.data import datasets
 from pynq_ee.exits.margin import feature_margin
-from pynq_ee.files import check_way_out
 from pynq_ee.network import fabric, spec, weights
 from pynq_ee.network.weights import Model
 
@@ -104,12 +100,7 @@ def table(rows: Iterable[Row]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Count and print; return 0."""
-    parser = argparse.ArgumentParser(
-        prog=COMMAND,
-        description=(__doc__ or "").splitlines()[0],
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = pages.parser(COMMAND, __doc__, _EXAMPLES)
     parser.add_argument("--model", nargs="+", default=weights.shipped_models(), help="shipped names, or model files")
     parser.add_argument(
         "--threshold",
@@ -118,21 +109,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=list(THRESHOLDS),
         help="thresholds of the first exit beside the model's own, in nats",
     )
-    parser.add_argument("--write", type=Path, help="put the table into this file, between its marks")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    options = parser.parse_args(arguments)
-    if options.write:
-        check_way_out(options.write)
+    options = pages.parsed(parser, arguments)
     digits = datasets.available()
     rows = []
     for model in map(weights.load, options.model):
         rows += count(model, digits.images, (model.thresholds[0], *options.threshold))
     text = f"*Counted* on {len(digits.images):,} images, {digits.source}.\n\n{table(rows)}"
-    if options.write:
-        pages.put(options.write, COMMAND, text)
-    print(
-        json.dumps({"data": digits.source, "rows": [asdict(row) for row in rows]}, indent=2) if options.json else text
-    )
+    pages.publish(options, COMMAND, text, {"data": digits.source, "rows": [asdict(row) for row in rows]})
     return 0
 
 

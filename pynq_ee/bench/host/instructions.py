@@ -10,9 +10,7 @@ It needs a checkout, a compiler for the processor (of a PYNQ-Z1 or Z2 Debian's `
 
 from __future__ import annotations
 
-import argparse
 import ast
-import json
 import re
 import shutil
 import subprocess
@@ -30,7 +28,6 @@ from pynq_ee.bench import pages
 from pynq_ee.bench.host import stored
 from pynq_ee.errors import ToolError
 from pynq_ee.exits import softmax_entropy
-from pynq_ee.files import check_way_out
 from pynq_ee.network import spec, weights
 from pynq_ee.network.weights import Model
 
@@ -360,26 +357,15 @@ def _run(command: Sequence[str | Path]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Count and print; return 1 if a bar is missed."""
-    parser = argparse.ArgumentParser(
-        prog=COMMAND,
-        description=(__doc__ or "").splitlines()[0],
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = pages.parser(COMMAND, __doc__, _EXAMPLES)
     parser.add_argument("--model", default=weights.DEFAULT, help="a shipped model's name, or a model file")
     parser.add_argument("--target", choices=TARGETS, default="armv7", help="the processor; default armv7, a PYNQ-Z2's")
-    parser.add_argument("--write", type=Path, help="put the table into this file, between its marks")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    options = parser.parse_args(arguments)
-    if options.write:
-        check_way_out(options.write)
+    options = pages.parsed(parser, arguments)
     target = TARGETS[options.target]
     counts = count(weights.load(options.model), target=target)
     text = f"*Counted*, {compiler_version(target)}.\n\n{table(counts, bars=target is PYNQ_Z2)}"
-    if options.write:
-        pages.put(options.write, command(options.target), text)
     rows = [{"task": found.task, "images": found.images, "functions": found.functions} for found in counts]
-    print(json.dumps({"compiler": compiler_version(target), "counts": rows}, indent=2) if options.json else text)
+    pages.publish(options, command(options.target), text, {"compiler": compiler_version(target), "counts": rows})
     missed = [found.task for found in counts if target is PYNQ_Z2 and found.an_image > TASKS[found.task].bar]
     if missed:
         print(f"MISSED: {', '.join(missed)}", file=sys.stderr)

@@ -20,14 +20,11 @@ calls by ``sys.setprofile``, without those of the simulation.
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,7 +33,6 @@ import numpy.typing as npt
 from pynq_ee.bench import machine, pages
 from pynq_ee.bench.timing import in_turns
 from pynq_ee.data import datasets
-from pynq_ee.files import check_way_out
 from pynq_ee.inference import EarlyExitInference
 from pynq_ee.network import spec, weights
 from pynq_ee.network.spec import REGISTER_OFFSET
@@ -307,34 +303,20 @@ def table(rows: Sequence[Row]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; return 0."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pynq_ee.bench.host.transfer_paths",
-        description=(__doc__ or "").splitlines()[0],
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = pages.parser(COMMAND, __doc__, _EXAMPLES)
     parser.add_argument("--model", default=weights.DEFAULT, help="a shipped model's name, or a model file")
     parser.add_argument("--batch", type=int, nargs="+", default=list(BATCHES), help="images of a transfer")
     parser.add_argument("--repetitions", type=int, default=REPETITIONS, help="turns that each path takes")
-    parser.add_argument("--write", type=Path, help="put the table into this file, between its marks")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    options = parser.parse_args(arguments)
-    if options.write:
-        check_way_out(options.write)
+    options = pages.parsed(parser, arguments)
     model, images = weights.load(options.model), datasets.available().images
     rows = [row for batch in options.batch for row in measure(model, images, batch, options.repetitions)]
     about = machine.describe()
-    if options.write:
-        versions = about["versions"]
-        pages.put(
-            options.write,
-            COMMAND,
-            f"*Measured* on {about['processor']}, Python {about['python']}, pynq {versions['pynq']}, "
-            f"NumPy {versions['numpy']}.\n\n{table(rows)}",
-        )
-    print(
-        json.dumps({"rows": [asdict(row) for row in rows], "machine": about}, indent=2) if options.json else table(rows)
+    versions = about["versions"]
+    text = (
+        f"*Measured* on {about['processor']}, Python {about['python']}, pynq {versions['pynq']}, "
+        f"NumPy {versions['numpy']}.\n\n{table(rows)}"
     )
+    pages.publish(options, COMMAND, text, {"rows": [asdict(row) for row in rows], "machine": about})
     return 0
 
 

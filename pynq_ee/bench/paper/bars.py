@@ -7,14 +7,11 @@ software. The work on a large batch is the host's alone: the fabric works meanwh
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import json
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +21,6 @@ from pynq_ee.bench.host import driver
 from pynq_ee.bench.paper import software
 from pynq_ee.data import datasets
 from pynq_ee.errors import InputError
-from pynq_ee.files import check_way_out
 from pynq_ee.inference import EarlyExitInference
 from pynq_ee.network import spec, weights
 from pynq_ee.network.weights import Model
@@ -149,27 +145,15 @@ def table(rows: Sequence[Row]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; return 1 if a bar is missed."""
-    parser = argparse.ArgumentParser(
-        prog=COMMAND,
-        description=(__doc__ or "").splitlines()[0],
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = pages.parser(COMMAND, __doc__, _EXAMPLES)
     parser.add_argument("--model", default=weights.DEFAULT, help="a shipped model's name, or a model file")
     parser.add_argument("--repetitions", type=int, default=15, help="of which the median counts")
-    parser.add_argument("--write", type=Path, help="put the table into this file, between its marks")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    options = parser.parse_args(arguments)
-    if options.write:
-        check_way_out(options.write)
+    options = pages.parsed(parser, arguments)
     model, images = weights.load(options.model), datasets.available().images
     rows = [measure(model, images, options.repetitions) for measure in (singles, large)]
     about = machine.describe()
-    if options.write:
-        text = f"*Measured* on {about['processor']}, Python {about['python']}, one thread.\n\n{table(rows)}"
-        pages.put(options.write, COMMAND, text)
-    found = {"rows": [dataclasses.asdict(row) for row in rows], "machine": about}
-    print(json.dumps(found, indent=2) if options.json else table(rows))
+    text = f"*Measured* on {about['processor']}, Python {about['python']}, one thread.\n\n{table(rows)}"
+    pages.publish(options, COMMAND, text, {"rows": [dataclasses.asdict(row) for row in rows], "machine": about})
     missed = [f"batch {row.batch}" for row in rows if not row.met]
     if missed:
         print(f"MISSED: {', '.join(missed)}", file=sys.stderr)

@@ -25,3 +25,20 @@ def test_a_page_without_marks_is_refused(tmp_path, text):
     with pytest.raises(InputError, match="between which the table goes"):
         pages.put(page, "command", "table")
     assert page.read_text() == text
+
+
+def test_a_command_publishes_what_it_found_in_a_page_and_at_the_prompt(tmp_path, capsys):
+    page = tmp_path / "page.md"
+    page.write_text(f"{pages.begin('command')}{pages.END}")
+    parser = pages.parser("command", "Counts.\n\nMore.", "examples:")
+    for arguments, shown in (([], "| table |\n"), (["--json"], "[\n  1\n]\n")):
+        pages.publish(pages.parsed(parser, [*arguments, "--write", str(page)]), "command", "| table |", [1])
+        assert capsys.readouterr().out == shown
+        assert page.read_text() == f"{pages.begin('command')}| table |\n{pages.END}"
+    assert "Counts.\n" in parser.format_help() and "More." not in parser.format_help()
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_the_work(tmp_path):
+    parser = pages.parser("command", "Counts.", "")
+    with pytest.raises(OSError, match="directory"):
+        pages.parsed(parser, ["--write", str(tmp_path)])
