@@ -12,7 +12,7 @@ import difflib
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,6 @@ from pynq_ee.data.images import in_parts, to_images
 from pynq_ee.data.warn import warn
 from pynq_ee.driver import bitfiles
 from pynq_ee.driver.accelerator import Accelerator
-from pynq_ee.driver.beside import Beside, Task
 from pynq_ee.driver.pipeline import Pipeline, Turns
 from pynq_ee.driver.requirements import check_numpy
 from pynq_ee.driver.results import Results
@@ -41,7 +40,9 @@ from pynq_ee.network.spec import DEFAULT_BOARD, Board
 from pynq_ee.network.weights import Model
 from pynq_ee.policy import Answers, Policy
 from pynq_ee.prediction import Prediction, concatenate
+from pynq_ee.remainder import ENGINES
 from pynq_ee.remainder import default as default_engine
+from pynq_ee.remainder.beside import Beside, Task
 from pynq_ee.trace import BESIDE, Stopwatch, Trace
 
 #: What a user may set on an open network, and what only its construction sets.
@@ -51,8 +52,7 @@ _FIXED = ("model", "remainder", "device")
 #: Simulated boards that are asked for by name, with their kernels.
 SIMULATED = {"sim": "hls", "sim-numpy": "numpy", "sim-rtl": "rtl"}
 
-#: Images of a batch that stay, from which on their remainder is handed to a thread of its own. To hand it over takes as
-#: many instructions as one image's remainder on an ARM.
+#: Images of a batch that stay, from which on their remainder is handed over: to wake a thread takes its time.
 LEAST_BESIDE = 4
 
 #: Devices that are asked for by name; everything else is a pynq device or a board.
@@ -95,9 +95,10 @@ class EarlyExitInference:
         each costs and notices.
     threads
         1: all is computed in the caller's thread. 2 or more: so many share a batch in software (in the remainder, and
-        in the first exit where that is in software), and a thread of its own sees to the remainder of a batch of which
-        several images stay, while those after it are sent and decided. None: that thread, where there are two
-        processors, and no sharing.
+        in the first exit where that is in software). And of a :meth:`stream`'s batch of which several images stay, the
+        native engine computes the remainder in one thread less, while the batches after it are sent and decided; the
+        caller's thread helps where it would wait. None: one such thread, where there are two processors, and no
+        sharing.
 
     Raises
     ------
@@ -154,7 +155,7 @@ class EarlyExitInference:
         several = len(os.sched_getaffinity(0)) > 1 if threads is None else threads != 1
         threads = 1 if threads is None else threads
         self._policy = Policy(self.model, self.remainder, threads)
-        self._beside = Beside() if several else None
+        self._beside = Beside(max(threads - 1, 1)) if several and ENGINES[self.remainder].beside else None
         self.trace: Trace | None = None
         self._turns = Turns()
         options: dict[str, Any] = {
@@ -314,8 +315,8 @@ class EarlyExitInference:
             fabric work at the same time. False: before the iterable is asked for more. That is slower, but what a slow
             source needs, or one that waits for the last prediction.
         beside
-            Where ``threads`` lets it, the remainder of a batch is computed beside the work on the batch after it; its
-            prediction then comes out one batch later still. False: as soon as ``overlap`` says, by one core.
+            Where ``threads`` and the engine let it, the remainder of a batch is computed beside the work on the batch
+            after it; its prediction then comes out one batch later still. False: as soon as ``overlap`` says.
 
         Images are copied into the DMA's memory before the iterable is asked for more, so a camera may write the next
         ones over them. Those that stand there already, in a :meth:`slot`, are not copied.
@@ -340,13 +341,18 @@ class EarlyExitInference:
         )
 
     @contextmanager
-    def slot(self, images: int) -> Iterator[npt.NDArray[np.uint8]]:
+    def slot(self, images: int, *, cacheable: bool = False) -> Iterator[npt.NDArray[np.uint8]]:
         """Memory that images are written to in place, and classified from without a copy.
 
         Parameters
         ----------
         images
             How many it holds, 1 to :attr:`capacity`.
+        cacheable
+            False: what is written goes to the board's memory as it comes, and need not be cleaned out of the cache for
+            the DMA. That is for images that are written once and in order, as by ``slot[:] = frames``; to read them
+            back is slow. True: for a program that reads them too, or writes them several times. On a remote board, in
+            software, and with ``verify="all"``, which reads them, it is always True.
 
         Yields
         ------
@@ -380,7 +386,7 @@ class EarlyExitInference:
         """
         with self._turns.lock:
             self._check_open()
-            slot = self._first_exit.lend(images)
+            slot = self._first_exit.lend(images, cacheable)
         try:
             yield slot.pixels
         finally:
@@ -510,17 +516,28 @@ class EarlyExitInference:
         begin = time.perf_counter()
         answers, rows = self._policy.first(results.logits, thresholds[0])
         begin = watch.note("entropy", number, begin)
-        rest: Callable[[], None] | None = None
+        policy, handed = self._policy, None
         if len(rows):
-            rest = partial(self._policy.rest, answers, rows, self._policy.features(results, pixels, rows), thresholds)
+            features = policy.features(results, pixels, rows)
             if beside is None or len(rows) < LEAST_BESIDE:
-                rest()
-                rest = None
+                policy.rest(answers, rows, policy.second(features), thresholds)
+            else:
+                handed = policy.hand_over(beside, features)
             watch.note("remainder", number, begin)
         prediction = self._prediction(answers, watch, results.clocks)
-        if rest is None or beside is None:
+        if handed is None:
             return prediction
-        return beside.submit(partial(_completed, prediction, rest, number, watch.trace))
+
+        def finish() -> Prediction:
+            """With what has been computed meanwhile."""
+            hidden, logits, begun, done = handed()
+            policy.rest(answers, rows, (hidden, logits), thresholds)
+            prediction.seconds["remainder"] += done - begun
+            if watch.trace is not None:
+                watch.trace.add(BESIDE, "remainder", number, begun, done)
+            return prediction
+
+        return Task(finish)
 
     def _prediction(self, answers: Answers, watch: Stopwatch, clocks: int | None) -> Prediction:
         return Prediction(
@@ -534,17 +551,6 @@ class EarlyExitInference:
             None,
             "modelled" if clocks is None else "counted",
         )
-
-
-def _completed(prediction: Prediction, rest: Callable[[], None], number: int, trace: Trace | None) -> Prediction:
-    """A prediction whose remainder is still to be computed."""
-    begin = time.perf_counter()
-    rest()
-    end = time.perf_counter()
-    prediction.seconds["remainder"] += end - begin
-    if trace is not None:
-        trace.add(BESIDE, "remainder", number, begin, end)
-    return prediction
 
 
 def _at_width(model: Model, bitfile: str | Path | None, device: Any) -> Model:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +14,12 @@ from pynq_ee.driver.results import Results
 from pynq_ee.network import fabric
 from pynq_ee.network.spec import CLASSES
 from pynq_ee.network.weights import Model
+from pynq_ee.remainder.beside import Beside
 
 Images = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.intp]
+#: What a stage makes of images: the hidden state for the next one, and logits int16 (n, 10).
+Hidden = tuple[Any, npt.NDArray[np.int16]]
 
 _NONE = np.empty(0, np.intp)
 
@@ -85,21 +89,31 @@ class Policy:
             packed = every
         return packed if self._takes_packed else fabric.unpack_features(packed, self._model)
 
-    def rest(self, answers: Answers, rows: Rows, features: npt.NDArray, thresholds: tuple[float, ...]) -> None:
+    def second(self, features: npt.NDArray) -> Hidden:
+        """Hidden state and logits of images at the first software exit, by their features."""
+        return self._stages[0](features)
+
+    def hand_over(self, beside: Beside, features: npt.NDArray) -> Callable[[], tuple[Any, Any, float, float]]:
+        """As :meth:`second`, but beside; see :meth:`pynq_ee.remainder.native.Stage.hand_over`."""
+        handed: Callable[[], tuple[Any, Any, float, float]] = self._stages[0].hand_over(  # type: ignore[attr-defined]
+            beside.workers, features
+        )
+        return handed
+
+    def rest(self, answers: Answers, rows: Rows, second: Hidden, thresholds: tuple[float, ...]) -> None:
         """Send images on through the software exits, each of which sees only what the one before it did not let go.
 
         Parameters
         ----------
         answers
             Of the batch, completed in place.
-        rows, features
-            The images that stay at the first exit, and their features.
+        rows, second
+            The images that stay at the first exit, and what the first software exit makes of them.
         thresholds
             Nats, one for each exit but the last.
         """
-        hidden = features
-        for exit_number, stage in enumerate(self._stages, start=2):
-            hidden, logits = stage(hidden)
+        hidden, logits = second
+        for exit_number in range(2, self.exits + 1):
             last = exit_number == self.exits
             labels, entropy, leaves = self._deciders[exit_number - 1](
                 logits, math.inf if last else thresholds[exit_number - 1]
@@ -108,7 +122,8 @@ class Policy:
             answers.logits[rows], answers.labels[rows], answers.entropy[rows] = logits, labels, entropy
             if last or leaves.all():
                 return
-            rows, hidden = rows[~leaves], hidden[~leaves]
+            rows = rows[~leaves]
+            hidden, logits = self._stages[exit_number - 1](hidden[~leaves])
 
     def real(self, answers: Answers) -> npt.NDArray[np.float32]:
         """The logits of a batch in their real scale, float32 (n, 10)."""

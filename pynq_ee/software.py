@@ -141,8 +141,8 @@ class FirstExit:
         pixels[:] = images
         return Batch(pixels)
 
-    def lend(self, images: int) -> Batch:
-        """Memory for 1 to ``capacity`` images, to be written to and given to :meth:`fill`.
+    def lend(self, images: int, cacheable: bool = True) -> Batch:
+        """Memory for 1 to ``capacity`` images, to be written to and given to :meth:`fill`; it always is cacheable.
 
         Raises
         ------

@@ -214,8 +214,10 @@ class Accelerator:
         slot.fill(images, margin, self.verify == "all")
         return slot
 
-    def lend(self, images: int) -> Slot:
+    def lend(self, images: int, cacheable: bool = False) -> Slot:
         """A slot beside the two, whose ``pixels``, 1 to ``capacity``, are written to and given to :meth:`fill`.
+
+        ``cacheable`` as of a :class:`~pynq_ee.driver.slots.Slot`; where images are verified, they are read, and it is.
 
         Raises
         ------
@@ -228,7 +230,7 @@ class Accelerator:
         """
         self.check_loaded()
         count = _slots.lendable(images, self.capacity)
-        slot = _slots.lend(self.spec, self.device, self.features, count)
+        slot = _slots.lend(self.spec, self.device, self.features, count, cacheable or self.verify == "all")
         self._lent[slot.address] = slot
         return slot
 

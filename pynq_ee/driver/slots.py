@@ -40,6 +40,9 @@ class Slot:
         Images that the slot holds.
     features
         Whether results carry the trunk's features.
+    cacheable
+        Whether the images are in cacheable memory. Else what is written goes to the DRAM as it comes: nothing is to be
+        cleaned for the DMA, but every read is one of the DRAM.
 
     Attributes
     ----------
@@ -66,7 +69,7 @@ class Slot:
         When it was started last, and found complete; seconds of ``time.perf_counter``.
     """
 
-    def __init__(self, spec: Spec, device: Any, capacity: int, features: bool) -> None:
+    def __init__(self, spec: Spec, device: Any, capacity: int, features: bool, cacheable: bool = True) -> None:
         self.capacity = capacity
         self.count = 0
         self.failures = 0
@@ -80,7 +83,8 @@ class Slot:
         self._image_bytes = spec.output_bytes(features)
         self._remote = device.has_capability("REMOTE")
         # Not cacheable, as pynq allocates unless it is told, every access of the host would be one to the DRAM.
-        self._images: Any = device.allocate((capacity, _spec.IMAGE_PIXELS), np.uint8, cacheable=True)
+        self._cacheable = cacheable or self._remote
+        self._images: Any = device.allocate((capacity, _spec.IMAGE_PIXELS), np.uint8, cacheable=self._cacheable)
         self._results: Any = device.allocate((capacity * self._image_bytes,), np.uint8, cacheable=True)
         self.images: Any = None
         self.results: Any = None
@@ -129,7 +133,7 @@ class Slot:
         buffer = self.images
         if self._remote:
             buffer.flush()
-        elif not buffer.coherent:
+        elif self._cacheable and not buffer.coherent:
             buffer.device.flush(buffer.bo, buffer.offset, self._addresses[0], self.sent.nbytes)
 
     def read(self) -> Results:
@@ -178,8 +182,8 @@ def lendable(images: int, capacity: int) -> int:
     return images
 
 
-def lend(spec: Spec, device: Any, features: bool, images: int) -> Slot:
-    """A slot beside those of the accelerator.
+def lend(spec: Spec, device: Any, features: bool, images: int, cacheable: bool) -> Slot:
+    """A slot beside those of the accelerator; see :class:`Slot`.
 
     Raises
     ------
@@ -187,7 +191,7 @@ def lend(spec: Spec, device: Any, features: bool, images: int) -> Slot:
         The device cannot provide the memory.
     """
     try:
-        slot = Slot(spec, device, images, features)
+        slot = Slot(spec, device, images, features, cacheable)
     except (MemoryError, RuntimeError) as error:
         per_image = _spec.IMAGE_PIXELS + spec.output_bytes(features)
         raise DeviceError(

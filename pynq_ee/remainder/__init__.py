@@ -49,7 +49,8 @@ FirstExit = Callable[[Any], tuple[npt.NDArray[np.uint8], npt.NDArray[np.int16]]]
 class Engine(NamedTuple):
     """An engine: its module here, the packages that it imports, how to get them, and what it can do.
 
-    ``threads``: it computes on as many as it is told. ``first_exit``: it has the first exit too.
+    ``threads``: it computes on as many as it is told. ``first_exit``: it has the first exit too. ``beside``: its stages
+    can be handed over.
     """
 
     module: str
@@ -57,6 +58,7 @@ class Engine(NamedTuple):
     needs: str
     threads: bool = False
     first_exit: bool = False
+    beside: bool = False
 
 
 #: The engines, by the names that users give.
@@ -68,6 +70,7 @@ ENGINES: dict[str, Engine] = {
         "a C++ compiler when pynq_ee is installed",
         threads=True,
         first_exit=True,
+        beside=True,
     ),
     "torch": Engine("pynq_ee.remainder.torch", ("torch",), "PyTorch: pip install 'pynq_ee[train]'"),
     "onnx": Engine(

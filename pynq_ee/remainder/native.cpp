@@ -11,6 +11,7 @@
 #include <new>
 #include <utility>
 
+#include "beside.h"
 #include "decision.h"
 #include "engine.h"
 
@@ -20,9 +21,12 @@ using namespace pynq_ee;
 
 constexpr const char* kNetworkCapsule = "pynq_ee.remainder.network";
 constexpr const char* kTableCapsule = "pynq_ee.remainder.decision_table";
+constexpr const char* kWorkersCapsule = "pynq_ee.remainder.workers";
+constexpr const char* kHandedCapsule = "pynq_ee.remainder.handed_over";
 
-// Rows from which on other Python threads may run meanwhile: a shorter call is over before one could.
-constexpr Py_ssize_t kReleaseRows = 16;
+// Rows from which on other Python threads may run meanwhile: a shorter call is over before one could. Layers, of which a
+// row takes an ARM a sixth of a millisecond, and decisions.
+constexpr Py_ssize_t kReleaseRows = 2, kReleaseDecisions = 16;
 
 class Released {
  public:
@@ -281,41 +285,132 @@ size_t read_threads(PyObject* object) {
   return 0;
 }
 
+// A stage and its arrays, checked.
+struct StageCall {
+  const Network* network = nullptr;
+  const Stage* stage = nullptr;
+  Buffer inputs, hidden, logits;
+  Input kind{};
+  bool changes = false;
+
+  // network, number, inputs, hidden or None, logits
+  bool open(PyObject* const* arguments) {
+    network = unwrap<Network>(arguments[0], kNetworkCapsule);
+    if (!network) return false;
+    const Py_ssize_t number = PyLong_AsSsize_t(arguments[1]);
+    if (PyErr_Occurred()) return false;
+    if (number < 0 || static_cast<size_t>(number) >= network->stages.size()) return refuse("no such stage");
+    stage = &network->stages[number];
+    if (!inputs.open(arguments[2], PyBUF_C_CONTIGUOUS)) return false;
+    if (!input_kind(*stage, inputs, &kind)) return refuse("inputs have another type or shape");
+    changes = stage->body || stage->convolution;
+    if (changes) {
+      if (!hidden.open(arguments[3], PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)) return false;
+      if (!matches(hidden, 'B', 1, rows(), stage->hidden())) return refuse("hidden has another type or shape");
+    }
+    if (!logits.open(arguments[4], PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)) return false;
+    if (!matches(logits, 'h', sizeof(int16_t), rows(), stage->connections.back().outputs))
+      return refuse("logits have another type or shape");
+    return true;
+  }
+  Py_ssize_t rows() const { return inputs.shape(0); }
+  void run(size_t first, size_t last) const {
+    const size_t bytes = rows() ? inputs.items() / rows() : 0;
+    pynq_ee::run_stage(*network, *stage, kind, inputs.as<uint8_t>() + first * bytes, last - first,
+                       changes ? hidden.as<uint8_t>() + first * stage->hidden() : nullptr,
+                       logits.as<int16_t>() + first * stage->connections.back().outputs);
+  }
+};
+
 // run_stage(network, number, inputs, hidden or None, logits, threads)
 PyObject* run_stage(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
   if (!expect_arguments(count, 6)) return nullptr;
-  const auto* network = unwrap<Network>(arguments[0], kNetworkCapsule);
-  if (!network) return nullptr;
-  const Py_ssize_t number = PyLong_AsSsize_t(arguments[1]);
   const size_t threads = read_threads(arguments[5]);
-  if (PyErr_Occurred() || !threads) return nullptr;
-  if (number < 0 || static_cast<size_t>(number) >= network->stages.size()) return refuse("no such stage"), nullptr;
-  const Stage& stage = network->stages[number];
-  Buffer inputs, hidden, logits;
-  Input kind;
-  if (!inputs.open(arguments[2], PyBUF_C_CONTIGUOUS)) return nullptr;
-  if (!input_kind(stage, inputs, &kind)) return refuse("inputs have another type or shape"), nullptr;
-  const Py_ssize_t rows = inputs.shape(0);
-  const bool changes = stage.body || stage.convolution;
-  if (changes) {
-    if (!hidden.open(arguments[3], PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)) return nullptr;
-    if (!matches(hidden, 'B', 1, rows, stage.hidden())) return refuse("hidden has another type or shape"), nullptr;
-  }
-  const Py_ssize_t classes = stage.connections.back().outputs;
-  if (!logits.open(arguments[4], PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)) return nullptr;
-  if (!matches(logits, 'h', sizeof(int16_t), rows, classes))
-    return refuse("logits have another type or shape"), nullptr;
+  StageCall call;
+  if (!threads || !call.open(arguments)) return nullptr;
   return guarded([&]() -> PyObject* {
     {
-      Released released(rows >= kReleaseRows);
-      const size_t bytes = rows ? inputs.items() / rows : 0;
-      in_threads(rows, threads, [&](size_t first, size_t last) {
-        pynq_ee::run_stage(*network, stage, kind, inputs.as<uint8_t>() + first * bytes, last - first,
-                           changes ? hidden.as<uint8_t>() + first * stage.hidden() : nullptr,
-                           logits.as<int16_t>() + first * classes);
-      });
+      Released released(call.rows() >= kReleaseRows);
+      in_threads(call.rows(), threads, [&](size_t first, size_t last) { call.run(first, last); });
     }
     Py_RETURN_NONE;
+  });
+}
+
+// workers(threads) -> workers
+PyObject* workers(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  if (!expect_arguments(count, 1)) return nullptr;
+  const size_t threads = read_threads(arguments[0]);
+  if (!threads) return nullptr;
+  return guarded([&]() -> PyObject* {
+    auto found = std::make_unique<Workers>(threads);
+    PyObject* capsule = PyCapsule_New(found.get(), kWorkersCapsule, [](PyObject* dropped) {
+      auto* each = static_cast<Workers*>(PyCapsule_GetPointer(dropped, kWorkersCapsule));
+      if (!each->foreign()) delete each;  // in a fork, a lock that nobody releases and threads that nobody can join
+    });
+    if (capsule) found.release();
+    return capsule;
+  });
+}
+
+// end(workers): what has been handed over is computed first.
+PyObject* end(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  if (!expect_arguments(count, 1)) return nullptr;
+  auto* found = unwrap<Workers>(arguments[0], kWorkersCapsule);
+  if (!found) return nullptr;
+  if (!found->foreign()) {
+    Released released(true);
+    found->close();
+  }
+  Py_RETURN_NONE;
+}
+
+// What keeps a job's arrays, its network and its workers.
+struct HandedOver {
+  StageCall call;
+  Workers* workers = nullptr;
+  std::shared_ptr<Job> job;
+  PyObject *network_capsule = nullptr, *workers_capsule = nullptr;
+
+  ~HandedOver() {
+    if (job) workers->drop(*job);
+    Py_XDECREF(network_capsule);
+    Py_XDECREF(workers_capsule);
+  }
+};
+
+// hand_over(workers, network, number, inputs, hidden or None, logits) -> handed over
+PyObject* hand_over(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  if (!expect_arguments(count, 6)) return nullptr;
+  auto* found = unwrap<Workers>(arguments[0], kWorkersCapsule);
+  if (!found) return nullptr;
+  if (found->foreign()) return refuse("these workers are those of the process that this was forked from"), nullptr;
+  return guarded([&]() -> PyObject* {
+    auto handed = std::make_unique<HandedOver>();
+    if (!handed->call.open(arguments + 1)) return nullptr;
+    const StageCall* call = &handed->call;
+    handed->workers = found;
+    handed->workers_capsule = Py_NewRef(arguments[0]);
+    handed->network_capsule = Py_NewRef(arguments[1]);
+    handed->job = std::make_shared<Job>(call->rows(), [call](size_t first, size_t last) { call->run(first, last); });
+    found->hand_over(handed->job);
+    PyObject* capsule = wrap(handed.get(), kHandedCapsule);
+    if (capsule) handed.release();
+    return capsule;
+  });
+}
+
+// finish(handed over) -> begin and end, seconds of time.perf_counter
+PyObject* finish(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  if (!expect_arguments(count, 1)) return nullptr;
+  auto* handed = unwrap<HandedOver>(arguments[0], kHandedCapsule);
+  if (!handed) return nullptr;
+  return guarded([&]() -> PyObject* {
+    {
+      Released released(true);
+      handed->workers->finish(*handed->job);
+    }
+    return Py_BuildValue("dd", handed->job->begin, handed->job->end);
   });
 }
 
@@ -407,7 +502,7 @@ PyObject* decide(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
     return refuse("entropy, labels or leaves have another type or shape"), nullptr;
   const Decision out = {entropy.as<double>(), labels.as<int64_t>(), leaves.as<uint8_t>()};
   {
-    Released released(rows >= kReleaseRows);
+    Released released(rows >= kReleaseDecisions);
     pynq_ee::decide(*table, logits.as<char>(), logits.stride(0), rows, static_cast<int>(logits.shape(1)), threshold,
                     out);
   }
@@ -423,6 +518,10 @@ PyMethodDef kMethods[] = {
     {"build", method(build), METH_FASTCALL, "build(first_exit, stages, instruction_set) -> network"},
     {"run_first_exit", method(run_first_exit), METH_FASTCALL, "run_first_exit(network, images, features, logits, threads)"},
     {"run_stage", method(run_stage), METH_FASTCALL, "run_stage(network, number, inputs, hidden, logits, threads)"},
+    {"workers", method(workers), METH_FASTCALL, "workers(threads) -> workers"},
+    {"end", method(end), METH_FASTCALL, "end(workers)"},
+    {"hand_over", method(hand_over), METH_FASTCALL, "hand_over(workers, network, number, inputs, hidden, logits) -> handed"},
+    {"finish", method(finish), METH_FASTCALL, "finish(handed) -> begin, end"},
     {"decision_table", method(decision_table), METH_FASTCALL, "decision_table(exponent, exponentials, logarithms)"},
     {"decide", method(decide), METH_FASTCALL, "decide(table, logits, threshold, entropy, labels, leaves)"},
     {nullptr, nullptr, 0, nullptr},

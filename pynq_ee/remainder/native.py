@@ -3,8 +3,8 @@
 ``kernels/`` has one file of code for each instruction set and the table that chooses, ``engine.h`` the order in which
 layers run, ``decision.h`` entropy and verdict, ``native.cpp`` the binding; :mod:`pynq_ee.remainder.packing` puts the
 model's integers in the engine's order. Beyond the other engines, the first stage also takes the features as the circuit
-returns them, packed; :func:`first_exit` computes what the circuit does; and :func:`decider` computes labels, entropies
-and the threshold's verdict in one pass.
+returns them, packed; :func:`first_exit` computes what the circuit does; :func:`decider` computes labels, entropies
+and the threshold's verdict in one pass; and :class:`Workers` compute a stage beside their caller, in ``beside.h``.
 
 The hidden state is position-major here: it belongs to this engine's next stage, and to no other.
 """
@@ -63,9 +63,7 @@ def first_exit(
     return run
 
 
-def stages(
-    model: Model, instruction_set: str = INSTRUCTION_SETS[0], threads: int = 1
-) -> list[Callable[[Any], tuple[Any, Logits]]]:
+def stages(model: Model, instruction_set: str = INSTRUCTION_SETS[0], threads: int = 1) -> list[Stage]:
     """One function for each software exit; see :mod:`pynq_ee.remainder`.
 
     The first takes uint8 features (n, 6, 14, 14), or (n, 588) packed as the circuit returns them. Each raises
@@ -85,9 +83,69 @@ def stages(
     wanted += [f"uint8 (n, {size}), the hidden state of the stage before" for size in sizes]
     changes = [stage.convolution is not None or stage.body > 0 for stage in built]
     return [
-        _stage(network, number, size if change else None, expected, threads)
+        Stage(network, number, size if change else None, expected, threads)
         for number, (size, change, expected) in enumerate(zip(sizes, changes, wanted))
     ]
+
+
+class Workers:
+    """Threads that compute stages beside their caller, started when they are first needed. They need no interpreter.
+
+    Parameters
+    ----------
+    threads
+        At least 1.
+    """
+
+    def __init__(self, threads: int = 1) -> None:
+        self.native = _native.workers(threads)
+
+    def close(self) -> None:
+        """Wait for what has been handed over, and end the threads. May be called twice; does nothing in a fork."""
+        _native.end(self.native)
+
+
+class Stage:
+    """A software exit: called with inputs, it returns the hidden state for the next one, and its logits.
+
+    ``width``: bytes of the hidden state that the stage leaves; None where it leaves the one that it is given.
+    """
+
+    def __init__(self, network: Any, number: int, width: int | None, expected: str, threads: int) -> None:
+        self._network, self._number, self._width = network, number, width
+        self._expected, self._threads = expected, threads
+
+    def __call__(self, inputs: Any) -> tuple[Any, Logits]:
+        inputs, hidden, logits = self._arrays(inputs)
+        try:
+            _native.run_stage(self._network, self._number, inputs, hidden, logits, self._threads)
+        except ValueError as error:
+            raise self._refusal(inputs) from error
+        return hidden, logits
+
+    def hand_over(self, workers: Workers, inputs: Any) -> Callable[[], tuple[Any, Logits, float, float]]:
+        """Let workers compute it, from now on.
+
+        Returns
+        -------
+        A function that helps them until it is done, and gives hidden state and logits, and when it was begun and done,
+        seconds of ``time.perf_counter``. In a fork, where the workers are not, it computes all by itself.
+        """
+        inputs, hidden, logits = self._arrays(inputs)
+        try:
+            handed = _native.hand_over(workers.native, self._network, self._number, inputs, hidden, logits)
+        except ValueError as error:
+            raise self._refusal(inputs) from error
+        return lambda: (hidden, logits, *_native.finish(handed))
+
+    def _arrays(self, inputs: Any) -> tuple[Any, Any, Logits]:
+        inputs = np.ascontiguousarray(inputs)
+        count, width = len(inputs), self._width
+        hidden = inputs if width is None else np.empty((count, width), np.uint8)
+        return inputs, hidden, np.empty((count, spec.CLASSES), np.int16)
+
+    def _refusal(self, inputs: Any) -> InputError:
+        return InputError(f"the remainder's inputs are {inputs.dtype} {inputs.shape}; they must be {self._expected}")
 
 
 def decider(exponent: int) -> Callable[[npt.NDArray, float], Decision]:
@@ -111,27 +169,6 @@ def decider(exponent: int) -> Callable[[npt.NDArray, float], Decision]:
     except (TypeError, ValueError) as error:
         raise InputError(f"exponent is {exponent!r}; it must be a whole number, -32 to 32") from error
     return partial(_decide, table)
-
-
-def _stage(
-    network: Any, number: int, width: int | None, expected: str, threads: int
-) -> Callable[[Any], tuple[Any, Logits]]:
-    """``width``: bytes of the hidden state that the stage leaves; None where it leaves the one that it is given."""
-    classes, empty, execute = spec.CLASSES, np.empty, _native.run_stage
-
-    def run(inputs: Any) -> tuple[Any, Logits]:
-        inputs = np.ascontiguousarray(inputs)
-        count = len(inputs)
-        hidden = inputs if width is None else empty((count, width), np.uint8)
-        logits = empty((count, classes), np.int16)
-        try:
-            execute(network, number, inputs, hidden, logits, threads)
-        except ValueError as error:
-            found = f"{inputs.dtype} {inputs.shape}"
-            raise InputError(f"the remainder's inputs are {found}; they must be {expected}") from error
-        return hidden, logits
-
-    return run
 
 
 def _decide(table: Any, logits: npt.NDArray, threshold: float) -> Decision:

@@ -1,4 +1,7 @@
-"""Buffers of the simulated board: pynq's, with memory of which the host and the DMA each have a copy of their own."""
+"""Buffers of the simulated board: pynq's, with memory of which the host and the DMA each have a copy of their own.
+
+But of memory that is not cacheable there is only the DRAM.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +17,15 @@ from pynq_ee.sim.dram import Dram
 
 
 class BufferObject:
-    """The memory behind one buffer and all views of it: a range of the DRAM, and the host's copy of it.
+    """The memory behind one buffer and all views of it: a range of the DRAM, and, if cacheable, the host's copy of it.
 
     The range is given back when the buffer is freed or the last view of it is gone.
     """
 
-    def __init__(self, memory: Dram, nbytes: int) -> None:
+    def __init__(self, memory: Dram, nbytes: int, cacheable: bool) -> None:
         self.address = memory.allocate(nbytes)
         self.memory = memory
-        self.host = np.zeros(nbytes, np.uint8)
+        self.host = np.zeros(nbytes, np.uint8) if cacheable else memory.view(self.address, nbytes)
         self._free = weakref.finalize(self, memory.free, self.address)
 
     def free(self) -> None:

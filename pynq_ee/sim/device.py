@@ -168,7 +168,7 @@ class SimulatedDevice(Device):
     def allocate(self, shape: Any, dtype: Any = "u4", cacheable: bool = False) -> SimulatedBuffer:
         """Allocate a buffer; what ``pynq.allocate(..., target=device)`` calls.
 
-        ``cacheable`` changes nothing: every buffer must be flushed and invalidated, as pynq's own drivers do.
+        A cacheable one must be flushed and invalidated. pynq's own drivers do so with others too, which does nothing.
 
         Raises
         ------
@@ -179,7 +179,7 @@ class SimulatedDevice(Device):
         """
         self._check_open()
         nbytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-        bo = BufferObject(self._memory, nbytes)
+        bo = BufferObject(self._memory, nbytes, cacheable)
         self._buffers.add(bo)
         return SimulatedBuffer.owner(bo, shape, dtype, self)
 

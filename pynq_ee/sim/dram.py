@@ -75,7 +75,7 @@ class Dram:
         for used, used_length in [*sorted(self._used.items()), (self.base + self.size, 0)]:
             if used - address >= length:
                 self._used[address] = length
-                self._view(address, length)[:] = 0
+                self.view(address, length)[:] = 0
                 return address
             largest = max(largest, used - address)
             address = used + used_length
@@ -103,13 +103,14 @@ class Dram:
 
     def read(self, address: int, nbytes: int) -> npt.NDArray[np.uint8]:
         """View of allocated bytes; the caller has asked :meth:`accessible`."""
-        view = self._view(address, nbytes)
+        view = self.view(address, nbytes)
         view.flags.writeable = False
         return view
 
     def write(self, address: int, data: npt.NDArray[np.uint8]) -> None:
         """Overwrite allocated bytes; the caller has asked :meth:`accessible`."""
-        self._view(address, data.size)[:] = data
+        self.view(address, data.size)[:] = data
 
-    def _view(self, address: int, nbytes: int) -> npt.NDArray[np.uint8]:
+    def view(self, address: int, nbytes: int) -> npt.NDArray[np.uint8]:
+        """Allocated bytes themselves, to be read and written."""
         return self._bytes[address - self.base : address - self.base + nbytes]

@@ -51,7 +51,7 @@ def test_marks_are_grouped_by_what_is_counted() -> None:
 
 
 def test_no_batch_takes_more_instructions_than_are_documented(compiled: Board) -> None:
-    """But for a tenth, or half for a stream. With fewer the page is old: ``make arm-footprint ARM_FLAGS=--write``."""
+    """But for a tenth. With fewer the page is old: ``make arm-footprint ARM_FLAGS=--write``."""
     if compiled.architecture != "armhf":
         pytest.skip("the documented counts are those of a PYNQ-Z1 or Z2")
     page = footprint.PAGES["transfers"].read_text()
@@ -64,6 +64,5 @@ def test_no_batch_takes_more_instructions_than_are_documented(compiled: Board) -
     counted = {(name, images): number for name, images, number in counter.Counter(compiled).transfers()}
     due = {*itertools.product([*transfers.PATHS, transfers.STREAM], transfers.BATCHES), (transfers.CALL, 1)}
     assert set(counted) == set(documented) == due
-    # A stream's remainder has a thread of its own, and may come with the batch before or after.
-    allowed = {what: (1.5 if what[0] == transfers.STREAM else 1.1) * number for what, number in documented.items()}
+    allowed = {what: 1.1 * number for what, number in documented.items()}
     assert not {what: (number, allowed[what]) for what, number in counted.items() if number > allowed[what]}

@@ -122,7 +122,7 @@ def test_nothing_answers_in_the_fabric_before_it_is_programmed(device: Simulated
 def test_programming_resets_the_fabric_and_keeps_the_memory(
     device: SimulatedDevice, overlay: pynq.Overlay, images: Callable[[int], Images]
 ) -> None:
-    buffer = device.allocate(8, np.uint8)
+    buffer = device.allocate(8, np.uint8, cacheable=True)
     buffer[:] = 5
     buffer.flush()
     first_exit(device, overlay, images(1))
@@ -229,7 +229,10 @@ def test_a_missing_flush_shows(
     device: SimulatedDevice, overlay: pynq.Overlay, model: Model, images: Callable[[int], Images]
 ) -> None:
     old, new = images(1), images(1)
-    sent, results = device.allocate(old.size, "u1"), device.allocate((1, spec.RESULT_BYTES), "u1")
+    sent, results = (
+        device.allocate(old.size, "u1", cacheable=True),
+        device.allocate((1, spec.RESULT_BYTES), "u1", cacheable=True),
+    )
     logits = []
     for content, flush in ((old, True), (new, False), (new, True)):
         sent[:] = content.reshape(-1)
@@ -248,7 +251,10 @@ def test_a_missing_flush_shows(
 def test_a_missing_invalidate_shows(
     device: SimulatedDevice, overlay: pynq.Overlay, images: Callable[[int], Images]
 ) -> None:
-    sent, results = device.allocate(spec.IMAGE_PIXELS, "u1"), device.allocate(spec.RESULT_BYTES, "u1")
+    sent, results = (
+        device.allocate(spec.IMAGE_PIXELS, "u1", cacheable=True),
+        device.allocate(spec.RESULT_BYTES, "u1", cacheable=True),
+    )
     sent[:] = images(1).reshape(-1)
     overlay.axi_dma.recvchannel.transfer(results)
     overlay.first_exit.write(REGISTER_OFFSET["num_images"], 1)
@@ -260,8 +266,18 @@ def test_a_missing_invalidate_shows(
     assert results.any()
 
 
-def test_a_view_moves_its_own_bytes_only(device: SimulatedDevice) -> None:
+def test_of_memory_that_is_not_cacheable_there_is_only_the_drams(device: SimulatedDevice) -> None:
     buffer = device.allocate((4, 8), "u2")
+    buffer[:] = 7
+    there = device._memory.read(buffer.physical_address, buffer.nbytes).view("u2")
+    assert (there == 7).all()
+    buffer.flush()
+    buffer.invalidate()
+    assert (buffer == 7).all()
+
+
+def test_a_view_moves_its_own_bytes_only(device: SimulatedDevice) -> None:
+    buffer = device.allocate((4, 8), "u2", cacheable=True)
     buffer[:] = 1
     buffer[2:3].flush()
     buffer[:] = 0
@@ -380,7 +396,7 @@ def test_closing_frees_everything_and_may_be_done_twice(model: Model) -> None:
 
 def test_a_closed_board_gives_its_memory_back_at_once(model: Model) -> None:
     with SimulatedDevice(model, kernel="numpy", memory_bytes=1 << 20) as device:
-        buffer = device.allocate(100, np.uint8)
+        buffer = device.allocate(100, np.uint8, cacheable=True)
         memory = weakref.ref(device._memory._bytes)
         assert memory() is not None
     assert memory() is None and device.allocated_bytes == 0

@@ -39,7 +39,7 @@ def network(request: pytest.FixtureRequest, model: Model) -> Iterator[EarlyExitI
         pace = None if request.param == "at once" else 1.0
         with (
             SimulatedDevice(model, kernel="numpy", pace=pace) as device,
-            EarlyExitInference(model, device=device, verify="all", **options) as found,
+            EarlyExitInference(model, device=device, verify="all" if pace else "results", **options) as found,
         ):
             yield found
 
@@ -83,6 +83,24 @@ def test_images_in_a_slot_are_classified_without_a_copy(
         assert network.classify(slot[::-1]) == expected[::-1]
         assert network.classify(slot[::2]) == expected[::2]
     assert network.classify(images[:SIZE]) == expected
+
+
+@pytest.mark.parametrize(("options", "cleaned"), [({}, 0), ({"cacheable": True}, 1), ({"verify": "all"}, 1)])
+def test_images_are_cleaned_from_the_cache_where_that_may_hold_them(
+    model: Model, images: np.ndarray, options: dict[str, object], cleaned: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[int] = []
+    with (
+        SimulatedDevice(model, kernel="numpy") as device,
+        EarlyExitInference(model, device=device, verify=str(options.get("verify", "results"))) as network,
+        network.slot(SIZE, cacheable=bool(options.get("cacheable"))) as slot,
+    ):
+        expected = network.classify(images[:SIZE])
+        flush = device.flush
+        monkeypatch.setattr(device, "flush", lambda *arguments: (flushed.append(arguments[-1]), flush(*arguments)))
+        slot[:] = images[:SIZE]
+        assert network.classify(slot) == expected
+    assert flushed == [slot.nbytes] * cleaned
 
 
 def test_a_stream_of_two_slots_in_turn_gives_what_copies_give(

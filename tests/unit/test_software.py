@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import os
 import subprocess
@@ -16,9 +15,7 @@ import numpy as np
 import pytest
 
 import models
-import patience
 from pynq_ee import EarlyExitInference, remainder, software
-from pynq_ee.driver.beside import Beside
 from pynq_ee.errors import DeviceError, InputError
 from pynq_ee.inference import LEAST_BESIDE
 from pynq_ee.network import fabric
@@ -142,49 +139,55 @@ def test_the_trace_has_the_first_exit_in_flight_and_no_fabric(network: EarlyExit
 @pytest.fixture
 def two_cores(model: Model) -> Iterator[EarlyExitInference]:
     """Of which every image reaches the remainder."""
-    threads = {"threads": 2} if "native" in ENGINES else {}
-    with EarlyExitInference(model, device="software", images_per_transfer=8, threshold=0, **threads) as opened:
-        opened._beside = opened._beside or Beside()  # as with None on two processors
+    if "native" not in ENGINES:
+        pytest.skip("the native engine was not built")
+    with EarlyExitInference(model, device="software", images_per_transfer=8, threshold=0, threads=2) as opened:
         yield opened
 
 
-def computed_in(network: EarlyExitInference, monkeypatch: pytest.MonkeyPatch) -> list[threading.Thread]:
-    """The threads in which remainders are computed from now on."""
-    found: list[threading.Thread] = []
-    rest = network._policy.rest
+def handed_over(network: EarlyExitInference, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The remainders that are handed over from now on, by their images."""
+    found: list[int] = []
+    hand_over = network._policy.hand_over
 
-    def noted(*arguments: Any) -> None:
-        found.append(threading.current_thread())
-        rest(*arguments)
+    def noted(beside: Any, features: np.ndarray) -> Any:
+        found.append(len(features))
+        return hand_over(beside, features)
 
-    monkeypatch.setattr(network._policy, "rest", noted)
+    monkeypatch.setattr(network._policy, "hand_over", noted)
     return found
 
 
-def test_remainders_are_computed_in_one_thread_beside_and_predictions_keep_their_order(
+def test_remainders_are_handed_over_and_predictions_keep_their_order(
     two_cores: EarlyExitInference, model: Model, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with EarlyExitInference(model, device="software", threshold=0, threads=1) as network:
         assert network._beside is None
         expected = network.classify(noise)
-    threads = computed_in(two_cores, monkeypatch)
+    handed = handed_over(two_cores, monkeypatch)
     found = list(two_cores.stream(noise, batch=8))
     for number, prediction in enumerate(found):
         assert prediction == expected[number * 8 : (number + 1) * 8] and prediction.seconds["remainder"] > 0
     assert two_cores.classify(noise) == expected
-    assert len(threads) == 2 * len(found) and len(set(threads)) == 1 and threading.current_thread() not in threads
+    assert sum(handed) == 2 * len(noise)
 
 
 def test_one_batch_alone_and_a_stream_that_asks_for_it_have_their_remainder_where_they_are(
     two_cores: EarlyExitInference, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    threads = computed_in(two_cores, monkeypatch)
+    handed = handed_over(two_cores, monkeypatch)
     two_cores.classify(noise[:8])
     for options in ({"beside": False}, {"overlap": False}):
         list(two_cores.stream(noise, batch=8, **options))
     list(two_cores.stream(noise, batch=LEAST_BESIDE - 1))
     asyncio.run(two_cores.classify_async(noise))
-    assert set(threads) == {threading.current_thread()}
+    assert handed == []
+
+
+@pytest.mark.parametrize("engine", [name for name in ENGINES if not remainder.ENGINES[name].beside])
+def test_an_engine_that_needs_the_interpreter_computes_where_it_is(model: Model, engine: str) -> None:
+    with EarlyExitInference(model, device="software", remainder=engine) as network:
+        assert network._beside is None
 
 
 def test_a_prediction_of_the_thread_comes_one_batch_later(two_cores: EarlyExitInference, noise: np.ndarray) -> None:
@@ -220,33 +223,14 @@ def test_an_error_of_the_thread_arrives_in_its_place_and_leaves_a_working_networ
     assert two_cores.classify(noise) == expected
 
 
-def test_closing_waits_for_a_remainder_that_is_computed(
-    two_cores: EarlyExitInference, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch
+def test_a_stream_whose_network_is_closed_meanwhile_ends_with_an_error(
+    two_cores: EarlyExitInference, noise: np.ndarray
 ) -> None:
-    begun, go_on, rest = threading.Event(), threading.Event(), two_cores._policy.rest
-
-    def held(*arguments: Any) -> None:
-        begun.set()
-        assert go_on.wait(patience.seconds(60))
-        rest(*arguments)
-
-    monkeypatch.setattr(two_cores._policy, "rest", held)
-
-    def read() -> None:
-        with contextlib.suppress(DeviceError):  # closed before the next batch
-            next(two_cores.stream(noise, batch=8))
-
-    reading = threading.Thread(target=read)
-    reading.start()
-    assert begun.wait(patience.seconds(60))
-    closing = threading.Thread(target=two_cores.close)
-    closing.start()
-    closing.join(0.05)
-    assert closing.is_alive()
-    go_on.set()
-    closing.join()
-    reading.join()
-    assert not [thread for thread in threading.enumerate() if "pynq_ee remainder" in thread.name]
+    stream = two_cores.stream(noise, batch=8)
+    next(stream)
+    two_cores.close()
+    with pytest.raises(DeviceError, match="closed"):
+        list(stream)
 
 
 def test_a_stream_goes_on_in_a_fork_with_what_the_thread_was_to_compute(

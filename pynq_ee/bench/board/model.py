@@ -2,7 +2,7 @@
 
 A batch of a stream costs the host these stages, one after the other::
 
-    fill          images copied into the DMA's buffer (none where they are written there)
+    fill          images copied into the DMA's buffer
     clean         the images' cache lines to memory
     start         register accesses
     invalidate    the results' cache lines
@@ -10,11 +10,13 @@ A batch of a stream costs the host these stages, one after the other::
     python        interpreter, NumPy and C library, without the copy
     decide        the native engine: labels, entropies, verdicts
     remainder     the native engine: what stays
+    hand over     where two cores share the remainder: what is executed for that, a thread woken, and another waited for
 
-The driver overlaps them with the fabric's work on another batch, all but the register accesses and the Python around
-those; with two cores the remainder has one for itself. So a batch takes as long as the busiest of fabric, port, memory,
-interpreter (one thread at a time) and cores, and what is not overlapped. A batch of one image is a call of its own, in
-which nothing overlaps.
+Images that are written in place need no copy, and are not in the cache. The driver overlaps all of it with the fabric's
+work on another batch, but for the register accesses and the Python around those. So a batch takes as long as the
+busiest of cores, and of fabric, port and memory with what is not overlapped. Two cores share the remainder, piece by
+piece: the second one begins, and the first one helps when it has done all else, so they are busy for the same time,
+unless the first one has more of its own. A batch of one image is a call of its own, in which nothing overlaps.
 
 All functions take plain numbers, which :func:`at` gives: of a board at its worst, as usual and at its best. The range
 holds everything that the constants allow.
@@ -22,12 +24,14 @@ holds everything that the constants allow.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
 from pynq_ee.bench.board.counts import Counts, Kinds
 from pynq_ee.bench.board.machines import QUANTITIES, Machine, Range
+from pynq_ee.inference import LEAST_BESIDE
 from pynq_ee.network import spec
 from pynq_ee.network.spec import Spec
 
@@ -41,9 +45,14 @@ WORST, USUAL, BEST = "worst", "usual", "best"
 
 #: Register accesses of a transfer, counted by ``python -m pynq_ee.bench.host.transfer_paths``.
 ACCESSES = 12
-#: Of the Python of a batch, what stands between two batches of the fabric, and what goes with the remainder to another
-#: core. Estimates from what ``pynq-ee bench`` measures of batches of one image, where there is little but Python.
-PYTHON_BETWEEN, PYTHON_BESIDE = 0.2, 0.2
+#: Of the Python of a batch, what stands between two batches of the fabric. Estimated from what ``pynq-ee bench``
+#: measures of batches of one image, where there is little but Python.
+PYTHON_BETWEEN = 0.2
+#: Instructions that it takes to hand a batch's remainder over and to take it back, beside those of computing it: 12,000
+#: counted on an x86-64 under an emulator, with no thread to take it; an ARM executes some more.
+HANDING = 15_000
+#: Times that a thread of each core is woken for a batch that they share, at most.
+WAKES = 2
 #: Python of a batch all in software, for that of one in the fabric: there is no transfer. Estimated likewise.
 PYTHON_SOFTWARE = 0.6
 
@@ -84,7 +93,10 @@ class Time:
     @property
     def bound(self) -> str:
         """What is busy longest; of a core also its longest stage."""
-        name = max(self.busy, key=lambda each: self.busy[each])
+        most = max(self.busy.values())
+        name, *others = [each for each, seconds in self.busy.items() if math.isclose(seconds, most)]
+        if others:
+            name = "both cores"
         parts = _ON_CORE.get(name, ())
         longest = max((each for each in parts if each in self.stages), key=lambda each: self.stages[each], default="")
         return f"{name}, {'NEON, ' if longest in _VECTOR else ''}{longest}" if longest else name
@@ -93,9 +105,11 @@ class Time:
 #: Stages of the native engine's vector code.
 _VECTOR = ("first exit", "decide", "remainder")
 
+_FIRST = ("fill", "clean", "start", "invalidate", "collect", "python", "decide", "hand over")
 _ON_CORE = {
-    "core": ("fill", "clean", "start", "invalidate", "collect", "python", "decide", "remainder", "first exit"),
-    "first core": ("fill", "clean", "start", "invalidate", "collect", "python", "decide"),
+    "core": (*_FIRST, "remainder", "first exit"),
+    "both cores": (*_FIRST, "remainder"),
+    "first core": _FIRST,
     "second core": ("remainder",),
 }
 
@@ -141,12 +155,12 @@ def lines_seconds(nbytes: float, line_bytes: int, nanoseconds: float, call_micro
 
 
 def host_stages(batch: Batch, counts: Counts, constants: Constants, line_bytes: int) -> Seconds:
-    """Seconds of a batch on the host, by stage, if one core does all of it."""
+    """Seconds of a batch on the host, by stage, whichever core does it."""
     sent, returned = batch.images * spec.IMAGE_PIXELS, batch.images * counts.returned
     call = constants["call"]
-    return {
+    stages = {
         "fill": 0.0 if batch.in_place else copy_seconds(sent, constants["copy"]),
-        "clean": lines_seconds(sent, line_bytes, constants["clean"], call),
+        "clean": 0.0 if batch.in_place else lines_seconds(sent, line_bytes, constants["clean"], call),
         "start": ACCESSES * constants["access"] * 1e-9,
         "invalidate": lines_seconds(returned, line_bytes, constants["invalidate"], call),
         "collect": copy_seconds(returned, constants["read"]),
@@ -154,12 +168,20 @@ def host_stages(batch: Batch, counts: Counts, constants: Constants, line_bytes: 
         "decide": batch.images * native_seconds(counts.native["decision"], constants),
         "remainder": batch.images * counts.undecided * native_seconds(counts.native["remainder"], constants),
     }
+    if _shared(batch, counts):
+        stages["hand over"] = python_seconds(HANDING, constants) + WAKES * constants["wake"] * 1e-6
+    return stages
+
+
+def _shared(batch: Batch, counts: Counts) -> bool:
+    """Whether so many images stay that the remainder is handed over."""
+    return batch.cores > 1 and round(batch.images * counts.undecided) >= LEAST_BESIDE
 
 
 def memory_bytes(batch: Batch, counts: Counts) -> float:
     """Bytes over the memory's bus for a batch.
 
-    The DMA reads the images and writes the results, the host reads those, and the images are cleaned to memory. A copy
+    The DMA reads the images and writes the results, the host reads those, and the images are written to memory. A copy
     reads the images twice more: where they come from, and the lines that it writes.
     """
     images = batch.images * spec.IMAGE_PIXELS * (2 if batch.in_place else 4)
@@ -180,8 +202,11 @@ def in_fabric(batch: Batch, counts: Counts, machine: Machine, when: str, circuit
         busy = {"core": sum(stages.values()), **fabric}
         return Time(1, busy["core"] + fabric["fabric"], busy, {**stages, "fabric": fabric["fabric"]})
     between = stages["start"] + PYTHON_BETWEEN * stages["python"]
-    busy = {**_cores(batch, stages, between, constants["second core"]), **fabric}
-    return Time(batch.images, max(busy.values()) + between, busy, {**stages, "fabric": fabric["fabric"]})
+    busy = {
+        **_cores(stages, constants["second core"], batch.cores),
+        **{name: each + between for name, each in fabric.items()},
+    }
+    return Time(batch.images, max(busy.values()), busy, {**stages, "fabric": fabric["fabric"]})
 
 
 @cache
@@ -191,17 +216,14 @@ def _clocks(circuit: Spec, images: int) -> int:
     return dataflow.batch_clocks(circuit, images, True)
 
 
-def _cores(batch: Batch, stages: Seconds, between: float, second: float) -> Seconds:
-    """What the cores and the interpreter are busy with while a batch is in the fabric."""
-    whole = sum(stages.values()) - between
-    if batch.cores == 1:
+def _cores(stages: Seconds, second: float, cores: int) -> Seconds:
+    """What the cores are busy with for a batch."""
+    whole = sum(stages.values())
+    if cores == 1:
         return {"core": whole}
-    moved = stages["remainder"] + PYTHON_BESIDE * stages["python"]
-    return {
-        "first core": (whole - moved) / second,
-        "second core": moved / second,
-        "interpreter": (1 - PYTHON_BETWEEN) * stages["python"],
-    }
+    handed = stages["remainder"] if "hand over" in stages else 0.0
+    helped = max(0.0, handed - whole / 2)  # what the first core takes back, so that both have half
+    return {"first core": (whole - handed + helped) / second, "second core": (handed - helped) / second}
 
 
 def in_software(batch: Batch, counts: Counts, machine: Machine, when: str) -> Time:

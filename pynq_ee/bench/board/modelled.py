@@ -87,19 +87,19 @@ def rates_table(found: Sequence[Row]) -> str:
 
 
 def busy_table(found: Sequence[Row]) -> str:
-    """Where the time goes through the fabric: what each stage takes on one core, and what is busy with two."""
+    """Where the time goes through the fabric: the stages on one core; with two and images in place, what is busy."""
     lines = [
         f"| board | what, batches of {_SHOWN} | us an image | at best | at worst |",
         "| --- | --- | ---: | ---: | ---: |",
     ]
     for row in found:
-        if row.way != FABRIC or row.batch.images != _SHOWN:
+        if row.way != {1: FABRIC, 2: IN_PLACE}[row.batch.cores] or row.batch.images != _SHOWN:
             continue
         parts = (lambda time: time.stages) if row.batch.cores == 1 else (lambda time: time.busy)
         for name in parts(row.usual):
             figures = [f"{1e6 * parts(time)[name] / row.batch.images:.2f}" for time in (row.usual, row.best, row.worst)]
             what = name if row.batch.cores == 1 else f"with two cores: {name}"
-            if row.batch.cores == 1 or name not in row.usual.stages:
+            if row.batch.cores == 1 or name != "fabric":
                 lines.append(f"| {row.machine} | {what} | {' | '.join(figures)} |")
     return "\n".join(lines)
 
@@ -120,7 +120,7 @@ def text(found: Sequence[Row], counted: Counts) -> str:
         f"*Modelled*: the usual figure, and the range that the constants below allow. {counted.undecided:.1%} of the "
         "images stay.",
         rates_table(found),
-        "Where the time goes, if one core does all of it; and how long each thing is busy, with two:",
+        "Where the time goes, if one core does all of it; with two and images in place, how long each is busy:",
         busy_table(found),
     ]
     for machine in machines.BOARDS:
@@ -145,7 +145,7 @@ def in_short(found: Sequence[Row], counted: Counts) -> str:
         f"are\npublished or estimated, batches of {_SHOWN} with {counted.undecided:.1%} undecided, images a second:\n\n"
         f"- all software: {rates(SOFTWARE)};\n"
         f"- first exit in the fabric: {rates(FABRIC)};\n"
-        f"- with images written in place: {rates(IN_PLACE)}, bounded by the {bound}."
+        f"- with images written in place: {rates(IN_PLACE)}, bounded by {bound}."
     )
 
 

@@ -103,16 +103,39 @@ def test_a_call_for_one_image_overlaps_nothing() -> None:
 def test_one_core_does_one_stage_after_the_other_but_for_what_overlaps_nothing() -> None:
     time = model.in_fabric(Batch(100), COUNTED, machine(), USUAL)
     assert time.stages["python"] == pytest.approx(200e-6)
-    assert time.busy["core"] == pytest.approx(0.8 * 200e-6 + 7e-6 + 7e-6)
+    assert time.busy["core"] == pytest.approx(200e-6 + 7e-6 + 7e-6)
     assert time.seconds == pytest.approx(200e-6 + 7e-6 + 7e-6)
 
 
-def test_a_second_core_takes_the_remainder_and_python_is_in_one_thread_at_a_time() -> None:
-    time = model.in_fabric(Batch(100, 2), COUNTED, machine(), USUAL)
-    assert time.busy["second core"] == pytest.approx(7e-6 + 0.2 * 200e-6)
-    assert time.busy["first core"] == pytest.approx(0.6 * 200e-6 + 7e-6)
-    assert time.busy["interpreter"] == pytest.approx(0.8 * 200e-6)
-    assert (time.bound, time.seconds) == ("interpreter", pytest.approx(200e-6))
+def test_a_second_core_takes_the_remainder_and_where_that_is_more_the_first_one_helps() -> None:
+    time = model.in_fabric(Batch(100, 2), COUNTED, machine(wake=1), USUAL)
+    assert time.busy["first core"] == pytest.approx(207e-6 + model.HANDING * 1e-9 + model.WAKES * 1e-6)
+    assert time.busy["second core"] == pytest.approx(7e-6)
+    assert (time.bound, time.seconds) == ("first core, python", time.busy["first core"])
+    heavy = replace(COUNTED, native={**COUNTED.native, "remainder": kinds(10_000)}, streams={100: 907_700, 1000: 8e6})
+    shared = model.in_fabric(Batch(100, 2), heavy, machine(), USUAL)
+    whole = 907e-6 + model.HANDING * 1e-9
+    assert shared.busy["first core"] == pytest.approx(shared.busy["second core"]) == pytest.approx(whole / 2)
+    assert (shared.bound, shared.seconds) == ("both cores, NEON, remainder", pytest.approx(whole / 2))
+
+
+def test_a_core_that_is_slowed_down_by_the_other_one_takes_longer() -> None:
+    alone, together = (model.in_fabric(Batch(100, 2), COUNTED, machine(second_core=each), USUAL) for each in (1, 0.5))
+    assert together.seconds == pytest.approx(2 * alone.seconds)
+
+
+def test_few_that_stay_are_not_handed_over() -> None:
+    one, two = (model.in_fabric(Batch(30, cores), COUNTED, machine(wake=1e6), USUAL) for cores in (1, 2))
+    assert two.busy == {"first core": one.busy["core"], "second core": 0.0} | {
+        name: one.busy[name] for name in ("fabric", "HP port", "DDR")
+    }
+
+
+def test_images_in_place_are_neither_copied_nor_cleaned() -> None:
+    for cores in (1, 2):
+        slow = machine(copy=1, clean=1e6)
+        placed, free = (model.in_fabric(Batch(100, cores, True), COUNTED, each, USUAL) for each in (slow, machine()))
+        assert placed == free
 
 
 def test_a_host_that_takes_nothing_leaves_the_fabric_to_set_the_rate() -> None:
