@@ -47,7 +47,7 @@ class Site:
         return sum(1 << int(feature[len(begin) : -1]) for feature in self.features if feature.startswith(begin))
 
     def use_content(self, name: str) -> None:
-        """Count the features of :meth:`content` as used."""
+        """Count the features of ``content`` as used."""
         for feature in self.features:
             if feature.startswith(f"{name}["):
                 self.has(feature)
