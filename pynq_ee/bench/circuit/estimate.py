@@ -196,7 +196,7 @@ def markdown(content: dict[str, Any]) -> str:
     made = f"{tools}; revision {content['git_revision'] or 'unknown'}; {content['time']}"
     rows = content["rows"]
     parts = [_INTRODUCTION, f"{_METHOD}\nMade with {made}.\nAccuracy is on {content['data']}."]
-    parts += [table(rows), _TRAINING, _precision(rows), _width(rows), _LIMITS]
+    parts += [table(rows), _TRAINING, _precision(rows), _width(rows), _YOSYS, _LIMITS]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -272,6 +272,16 @@ one image alone (*modelled* and *counted* like the table), for the features' bea
 The rows of few epochs come from `pynq-ee train --threads 1 --epochs N` with the `--trunk-weight-bits`,
 `--branch-weight-bits`, `--classifier-weight-bits` and `--branch-channels` of the row, and `pynq-ee export`. One seed
 each: differences of a few hundredths of a point mean nothing."""
+
+_YOSYS = """\
+## Which Yosys
+
+Yosys 0.23, which Debian 12 has, makes a wrong netlist of this circuit. Its pass `xilinx_srl -fixed` takes registers
+in a row that have a clock enable for a shift register in a look-up table without one, so that the classifier's sums
+move while they should wait. This was found by simulating the netlist between the passes of `synth_xilinx`: before
+that pass every run agrees with the definition, behind it those with stalls do not, and the pin CE of each SRL16E is
+constant. `-nosrl` avoids the pass, and 0.70 is without the fault. `make -C hw area` simulates the netlist of the
+whole overlay before it counts it, and refuses a wrong one, whatever the release."""
 
 _LIMITS = """\
 ## What this does not prove

@@ -76,6 +76,29 @@ def test_the_netlist_of_yosys_0_23_is_refused_because_it_is_wrong(make: Make, th
     assert "| in all |" not in result.stdout
 
 
+@needs_yosys
+@needs_synthesizer
+def test_yosys_0_23_takes_the_clock_enable_from_registers_in_a_row_and_a_later_one_does_not(tmp_path: Path) -> None:
+    """What is wrong with its netlists of the overlay, found by simulating between its passes."""
+    version = subprocess.run(["yosys", "-V"], capture_output=True, text=True).stdout
+    if not version.startswith("Yosys 0.23 "):
+        pytest.skip(f"the system's Yosys is another release: {version}")
+    (tmp_path / "row.v").write_text(
+        "module row (input clock, enable, in, output out); reg [3:0] steps;\n"
+        "always @(posedge clock) if (enable) steps <= {steps[2:0], in}; assign out = steps[3]; endmodule\n"
+    )
+
+    def enables(program: str) -> list[list[object]]:
+        passes = "read_verilog row.v; synth_xilinx -family xc7 -noiopad -noclkbuf -top row; write_json row.json"
+        subprocess.run([program, "-q", "-p", passes], cwd=tmp_path, check=True)
+        cells = json.loads((tmp_path / "row.json").read_text())["modules"]["row"]["cells"].values()
+        return [found["connections"]["CE"] for found in cells if found["type"].startswith(("SRL", "FD"))]
+
+    assert enables("yosys") == [["1"]], "a shift register that never stands still"
+    kept = enables(hardware_make.synthesizer())
+    assert kept and ["1"] not in kept
+
+
 @needs_synthesizer
 @pytest.mark.slow
 def test_between_two_registers_are_few_gates_and_beside_what_is_not_timed_none(
