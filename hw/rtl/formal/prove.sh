@@ -11,7 +11,11 @@ mkdir -p "$folder"
 parameters=
 for setting; do parameters="$parameters -set ${setting%=*} ${setting#*=}"; done
 sources="$module.sv"
-case $module in kernel_registers | unframe)  # constants of a model
+if ! grep -q "formal/$module.svh" "$sources"; then  # what does not include its properties gets them at its end
+  sed "/^module $module /,/^endmodule/s|^endmodule|\`include \"formal/$module.svh\"\n&|" "$sources" >"$folder/$module.sv"
+  sources="$folder/$module.sv"
+fi
+case $module in kernel_registers | unframe | frame | checksum | first_exit)  # constants of a model
   sed -n '/^package/,/^endpackage/p' "${BUILD:-../build}/rtl-reference/first_exit_core.v" >"$folder/package.sv"
   sources="$folder/package.sv $sources"
   ;;

@@ -38,13 +38,31 @@ def test_the_properties_of_a_module_hold_from_its_reset_on_and_where_it_is_tried
     assert f"{module}: holds for" in result.stdout
 
 
+#: Faults by which proofs must fail: a module, text that stands in it once, and what comes in its place.
+BROKEN = [
+    ("skid_buffer", "in_ready ? in_data : kept;", "in_data;"),
+    ("frame", "of_record <= image_ends;", "of_record <= 1;"),
+    ("frame", "last_image <= images_left == 1;", "last_image <= images_left <= 2;"),
+    ("frame", "moves && record_ends && !truncated;", "moves && record_ends;"),
+    ("frame", "truncated <= whole_images == 0;", "truncated <= whole_images == 1;"),
+    ("frame", "done <= images_left == 0;", "done <= images_left <= 1;"),
+    ("checksum", "valid && !start;", "valid;"),
+    ("checksum", "state & ROW[31:0]", "state & ROW[30:0]"),
+    ("checksum", "beat & ROW)", "beat & ROW >> 1)"),
+]
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(bool(missing()), reason=missing() or "nothing is missing")
-def test_a_property_that_does_not_hold_fails_the_proof(make: Make, tmp_path: Path) -> None:
-    """More words of a skid buffer under way than it has places."""
+@pytest.mark.parametrize(("module", "line", "fault"), BROKEN, ids=lambda text: text.partition(";")[0])
+def test_a_property_that_does_not_hold_fails_the_proof(
+    make: Make, tmp_path: Path, module: str, line: str, fault: str
+) -> None:
     copy = tmp_path / "hw"
-    shutil.copytree(cocotb_runs.RTL.parent, copy, ignore=shutil.ignore_patterns("build"))
-    text = (copy / "rtl/skid_buffer.sv").read_text()
-    (copy / "rtl/skid_buffer.sv").write_text(text.replace("in_ready ? in_data : kept;", "in_data;"))
-    result = make("-C", str(copy), "prove-skid_buffer", BUILD=tmp_path / "build")
+    shutil.copytree(cocotb_runs.RTL.parent, copy, ignore=shutil.ignore_patterns("build*"))
+    path = copy / f"rtl/{module}.sv"
+    assert path.read_text().count(line) == 1
+    path.write_text(path.read_text().replace(line, fault))
+    result = make("-C", str(copy), f"prove-{module}", BUILD=tmp_path / "build")
     assert result.returncode != 0
-    assert "Assert failed in skid_buffer" in result.stdout
+    assert f"Assert failed in {module}" in result.stdout
