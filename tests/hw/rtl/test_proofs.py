@@ -49,6 +49,10 @@ BROKEN = [
     ("checksum", "valid && !start;", "valid;"),
     ("checksum", "state & ROW[31:0]", "state & ROW[30:0]"),
     ("checksum", "beat & ROW)", "beat & ROW >> 1)"),
+    ("axi3_lite_bridge", "lite_arvalid <= word_read ?", "lite_arvalid <= read_given_up ?"),
+    ("axi3_lite_bridge", "lite_awvalid <= word_written ?", "lite_awvalid <= write_given_up ?"),
+    ("axi3_lite_bridge", "? writes_to & ~lite_resetn :", "? {SLAVES{1'b0}} :"),
+    ("axi3_lite_bridge", "clocks[PATIENCE_BITS] && !lite_resetn", "clocks[PATIENCE_BITS-1] && !lite_resetn"),
 ]
 
 
