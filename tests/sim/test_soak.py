@@ -101,12 +101,17 @@ def test_one_wrong_image_is_found(run, images):
     """By its label, by its exit, or by any of its logits."""
     wanted = run.expected
     rows = np.arange(len(images))
-    found = Prediction(wanted.labels, wanted.exits, None, wanted.logits, "", {}, 0)
+    right = {name: getattr(wanted, name) for name in ("labels", "exits", "logits")}
+
+    def predicted(**spoiled):
+        return Prediction(entropy=None, device="", seconds={}, fabric_clocks=0, **{**right, **spoiled})
+
+    found = predicted()
     assert wanted.wrong(rows, found) == 0
-    for name in ("labels", "exits", "logits"):
-        spoiled = getattr(wanted, name).copy()
+    for name, values in right.items():
+        spoiled = values.copy()
         spoiled[17] += 1
-        assert wanted.wrong(rows, dataclasses.replace(found, **{name: spoiled})) == 1
+        assert wanted.wrong(rows, predicted(**{name: spoiled})) == 1
     assert wanted.wrong(rows[:-1], found) == len(rows), "more predictions than images"
 
 
