@@ -19,8 +19,8 @@ NOT_COVERED = (
 _FREQUENCY = re.compile(r"Max frequency for clock\s+'([^']+)': ([0-9.]+) MHz")
 _USED = re.compile(r"^Info:\s+(\w+):\s*(\d+)/\s*(\d+)\s+\d+%", re.MULTILINE)
 
-#: Kinds of places that are told in a manifest, by nextpnr's name.
-_KINDS = {"SLICE_LUTX": "LUT", "SLICE_FFX": "FF", "CARRY4": "CARRY4", "RAMB18E1": "RAMB18", "RAMB36E1": "RAMB36"}
+#: Kinds of places that are told in a manifest, by nextpnr's name. A look-up table has two: of five inputs, and of six.
+_KINDS = {"SLICE_LUTX": "LUT BEL", "SLICE_FFX": "FF", "CARRY4": "CARRY4", "RAMB18E1": "RAMB18", "RAMB36E1": "RAMB36"}
 
 
 @dataclass(frozen=True)

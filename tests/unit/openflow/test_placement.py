@@ -28,7 +28,7 @@ Info: Max frequency for clock 'clock': 310.37 MHz (PASS at 62.50 MHz)
 def test_estimate_path_and_counts_are_those_behind_the_routing() -> None:
     found = placement.read(LOG)
     assert found.mhz == {"clock": 310.37}
-    assert found.used == {"LUT": [51, 106400], "FF": [138, 106400], "CARRY4": [4, 13300]}
+    assert found.used == {"LUT BEL": [51, 106400], "FF": [138, 106400], "CARRY4": [4, 13300]}
     assert found.path.startswith("Critical path report") and found.path.endswith("1.5 ns logic, 1.7 ns routing")
 
 
