@@ -26,7 +26,7 @@ def add(builder: Builder, tile: str, site: int) -> None:
     tile_type, wires = builder.database.grid[tile]["type"], builder.site(tile, site).wires
     inputs, outputs = (set(builder.database.pins(tile_type, site, direction)) for direction in ("IN", "OUT"))
     ports: dict[str, dict[int, Net]] = {}
-    for pin in inputs | outputs:
+    for pin in sorted(inputs | outputs):  # so that the same bits give the same netlist, line by line
         if pin.startswith(_FACTORY):
             continue
         name, index = _vector(pin, wires)

@@ -14,6 +14,7 @@ from pynq_ee.bitcheck.check import check
 from pynq_ee.data import datasets
 from pynq_ee.driver import bitfiles
 from pynq_ee.network import spec, weights
+from pynq_ee.openflow import manifest
 
 BOARD = spec.DEFAULT_BOARD
 DATABASE = os.environ.get(VARIABLE)
@@ -31,5 +32,6 @@ def test_the_open_bitstream_is_the_circuit_of_the_model(tmp_path: Path, monkeypa
     assert not found.faults
     path = tmp_path / "bitcheck.v"
     path.write_text(verilog.write(circuit, bitfile.name))
+    assert manifest.digest(path) == bitfiles.manifest(bitfile)["netlist_sha256"]["read_back"]
     findings = list(netlist.check(model, path, datasets.available().images[: netlist.IMAGES]))
     assert len(findings) > 10 and all(right for _, right in findings), findings
