@@ -66,7 +66,7 @@ class Buffer:
         self._check(offset, size)
         if self._clean is not None:
             part = slice(offset, offset + size)
-            self.dram._view(self.address + offset, size)[:] = self.host[part]
+            self.dram.view(self.address + offset, size)[:] = self.host[part]
             self._clean[part] = self.host[part]
 
     def invalidate(self, offset: int, size: int) -> None:
@@ -76,7 +76,7 @@ class Buffer:
             if self.dirty(self.address + offset, size):
                 self._memory.violations.append("an invalidate drops what the host wrote and has not flushed")
             part = slice(offset, offset + size)
-            self.host[part] = self.dram._view(self.address + offset, size)
+            self.host[part] = self.dram.view(self.address + offset, size)
             self._clean[part] = self.host[part]
 
     def dirty(self, address: int, size: int) -> bool:
