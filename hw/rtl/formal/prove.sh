@@ -10,7 +10,7 @@ folder=${BUILD:-../build}/proofs
 mkdir -p "$folder"
 parameters=
 for setting; do parameters="$parameters -set ${setting%=*} ${setting#*=}"; done
-sources="$module.sv"
+case $module in places) sources=fifo.sv ;; *) sources=$module.sv ;; esac
 if ! grep -q "formal/$module.svh" "$sources"; then  # what does not include its properties gets them at its end
   sed "/^module $module /,/^endmodule/s|^endmodule|\`include \"formal/$module.svh\"\n&|" "$sources" >"$folder/$module.sv"
   sources="$folder/$module.sv"
@@ -22,7 +22,6 @@ case $module in kernel_registers | unframe | frame | checksum | first_exit)  # c
 esac
 case $module in kernel_registers) sources="$sources axi_lite_slave.sv" ;; esac
 case $module in axi_dma) sources="$sources dma_registers.sv axi_lite_slave.sv formal/dma_engines.sv" ;; esac
-case $module in places) sources=fifo.sv ;; esac
 case $module in stream_fifo) sources="$sources formal/fifo.sv" ;; esac
 case $module in dma_send | dma_receive) sources="$sources skid_buffer.sv formal/stream_fifo.sv" ;; esac
 model() {
