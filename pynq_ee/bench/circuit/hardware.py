@@ -2,7 +2,7 @@
 
 Clocks are *modelled* by the cycle model of the dataflow. Resources and slack of a circuit that Vivado has built come
 from the manifest that ``hw/build.tcl`` writes beside a bitstream. Of one that it has not, there are at most those of
-the reference circuit, by Yosys (:mod:`pynq_ee.bench.circuit.estimate`). An overlay that open tools have made has a row
+the overlay in RTL, by Yosys (:mod:`pynq_ee.bench.circuit.estimate`). An overlay that open tools have made has a row
 of its own, from its manifest.
 """
 
@@ -31,7 +31,7 @@ OPEN_TOOLS = "open tools"
 #: What is raised by a manifest without figures, or of another program's.
 _NO_FIGURES = (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError)
 
-#: The parts for whose family, ``synth_xilinx -family xc7``, the reference circuit is synthesized.
+#: The parts for whose family, ``synth_xilinx -family xc7``, the overlay in RTL is synthesized.
 _ESTIMATED_FAMILY = "xc7"
 
 
@@ -85,7 +85,7 @@ def figures(model: Model, estimates: Iterable[Mapping[str, Any]] = ()) -> list[F
             built = _manifest(board, build_id)
             resources = _measured(built)
             if resources == UNKNOWN and part.startswith(_ESTIMATED_FAMILY):
-                resources = _modelled(estimated.get(f"{build_id:08x}"))
+                resources = _synthesized(estimated.get(f"{build_id:08x}"))
             rows.append(_row(part, spec, built.get("clock_mhz", (board or DEFAULT_BOARD).clock_mhz), resources))
         rows += _open(parts[part], model)
     return rows
@@ -130,7 +130,7 @@ def _open(board: Board | None, model: Model) -> list[Figures]:
     built, here = bitfiles.manifest(experimental), bitfiles.as_in_open(model, board)
     if built.get("build_id") != here.build_id:
         return []
-    return [_row(f"{board.part}, {OPEN_TOOLS}", here.spec, built["clock_mhz"], _counted(built))]
+    return [_row(f"{board.part}, {OPEN_TOOLS}", here.spec, built["clock_mhz"], _placed(built))]
 
 
 def _row(part: str, spec: Spec, clock_mhz: float, resources: str) -> Figures:
@@ -148,7 +148,7 @@ def _used(built: dict[str, Any]) -> str:
     return ", ".join(counts)
 
 
-def _counted(built: dict[str, Any]) -> str:
+def _placed(built: dict[str, Any]) -> str:
     """Resources as the placer counted them, and its estimate of the clock, which is no promise."""
     try:
         estimate = built["timing"]["estimate_mhz"]
@@ -169,9 +169,9 @@ def _measured(built: dict[str, Any]) -> str:
         return UNKNOWN
 
 
-def _modelled(resources: Mapping[str, float] | None) -> str:
-    """Resources of the reference circuit, if there is an estimate."""
+def _synthesized(resources: Mapping[str, float] | None) -> str:
+    """Resources of the overlay in RTL, if they have been counted."""
     if resources is None:
         return UNKNOWN
     counts = ", ".join(f"{name} {count:,g}" for name, count in resources.items())
-    return f"{UNKNOWN}; reference circuit: {counts}, *modelled*, Yosys"
+    return f"{UNKNOWN}; overlay in RTL: {counts}, *counted*, Yosys"

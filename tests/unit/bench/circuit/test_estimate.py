@@ -1,4 +1,4 @@
-"""The page of the reference circuit: rows are added and replaced, and nothing is in the text that is not in a row."""
+"""The page of the overlay's area: rows are added and replaced, and nothing is in the text that is not in a row."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def row(name: str = weights.DEFAULT, pixels: int = 8, lut: float = 26_600.0) -> 
         "accuracy": 0.98765,
         "clocks_one": 165,
         "clocks_image": 98.0,
-        "resources": {"LUT": lut, "FF": 10_640.0, "DSP": 0.0, "BRAM": 0.5},
+        "resources": {"LUT": lut, "FF": 10_640.0, "DSP": 0.0, "BRAM": 0.5, "CARRY4": 10.0},
+        "parts": {"overlay.dma": {"LUT": lut, "FF": 10_640.0, "DSP": 0.0, "BRAM": 0.5, "CARRY4": 10.0}},
     }
 
 
@@ -56,12 +57,18 @@ def test_the_table_has_the_figures_and_where_they_come_from() -> None:
     assert {line.count("|") for line in table} == {table[0].count("|")}
     for text in ("4 bit, ternary, 4 bit", "98.77 %", "26,600", "50 %", "10,640 (10 %)", "0.5", "98", "165"):
         assert f" {text} " in table[-1]
-    assert "*measured*" in table[2] and "*modelled*" in table[2]
+    assert "*measured*" in table[2] and "*counted*" in table[2]
 
 
 def test_the_default_is_reasoned_for_by_both_widths_of_a_model_that_ships_and_not_without() -> None:
     both = estimate.markdown(content(row(pixels=4, lut=13_300.0), row()))
-    for text in ("13,300 look-up tables", "25 %", "26,600 at 8 (50 %)", "2.00 times", "50 % of the device"):
+    for text in (
+        "13,300 look-up tables",
+        "25 %",
+        "26,600 at 8 (50 %)",
+        "2.00 times",
+        "| overlay.dma | 13,300 | 10,640 |",
+    ):
         assert text in " ".join(both.split())
     for rows in ([row()], [row("mine"), row("mine", pixels=4)]):
         assert "Why 8 pixels" not in estimate.markdown(content(*rows))

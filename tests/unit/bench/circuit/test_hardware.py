@@ -80,7 +80,7 @@ def test_an_estimate_counts_for_its_own_circuit_and_family_and_is_named_modelled
     told = {
         (row.part, row.pixels_per_beat)
         for row in hardware.figures(shipped, [estimate])
-        if row.resources == f"{hardware.UNKNOWN}; reference circuit: LUT 24,502, BRAM 0.5, *modelled*, Yosys"
+        if row.resources == f"{hardware.UNKNOWN}; overlay in RTL: LUT 24,502, BRAM 0.5, *counted*, Yosys"
     }
     assert told == {(spec.BOARDS["pynq-z2"].part, 8), (hardware.PAPER_PART, 8)}
 
