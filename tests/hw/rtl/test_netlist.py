@@ -72,6 +72,8 @@ def test_the_netlist_of_yosys_0_23_is_refused_because_it_is_wrong(make: Make, th
         pytest.skip(f"the system's Yosys is another release: {version}")
     result = make("-s", "area", **thin, SYNTHESIZER="yosys")
     assert result.returncode != 0
+    lines = [line for line in result.stdout.splitlines() if line.startswith(("right", "WRONG"))]
+    assert any(line.startswith("WRONG") for line in lines), result.stdout
     assert "the netlist that this Yosys makes is wrong, and is not counted" in result.stdout
     assert "| in all |" not in result.stdout
 
