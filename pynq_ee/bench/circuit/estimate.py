@@ -291,7 +291,8 @@ Yosys 0.23, which Debian 12 has, makes a wrong netlist of this circuit. Its pass
 in a row that have a clock enable for a shift register in a look-up table without one, so that the classifier's sums
 move while they should wait. This was found by simulating the netlist between the passes of `synth_xilinx`: before
 that pass every run agrees with the definition, behind it those with stalls do not, and the pin CE of each SRL16E is
-constant. `-nosrl` avoids the pass, and 0.70 is without the fault. `make -C hw area` simulates the netlist of the
+constant. `-nosrl` avoids the pass, `(* keep *)` on such registers does so too (`shreg_extract` does not), and 0.70 is
+without the fault, so the RTL has neither. `make -C hw area` simulates the netlist of the
 whole overlay before it counts it, and refuses a wrong one, whatever the release. The counts that stood here until
 27 November 2026 were of such a wrong one."""
 
