@@ -62,7 +62,11 @@ def test_no_batch_takes_more_instructions_than_are_documented(compiled: Board) -
         if cells[0].isdigit():
             documented[cells[1], int(cells[0])] = int(cells[2].replace(",", ""))
     counted = {(name, images): number for name, images, number in counter.Counter(compiled).transfers()}
-    due = {*itertools.product([*transfers.PATHS, transfers.STREAM], transfers.BATCHES), (transfers.CALL, 1)}
+    due = {
+        *itertools.product([*transfers.PATHS, transfers.STREAM], transfers.BATCHES),
+        (transfers.HANDED_OVER, max(transfers.BATCHES)),
+        (transfers.CALL, 1),
+    }
     assert set(counted) == set(documented) == due
     allowed = {what: 1.1 * number for what, number in documented.items()}
     assert not {what: (number, allowed[what]) for what, number in counted.items() if number > allowed[what]}

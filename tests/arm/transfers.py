@@ -33,6 +33,8 @@ PATHS = {
 #: Share of the images of a stream that stay in the network.
 UNDECIDED = 0.014
 STREAM = f"`stream`, {UNDECIDED:.1%} undecided"
+#: The same, its remainder in pieces for threads of which none comes: if one did, the count would be of how far it is.
+HANDED_OVER = f"{STREAM}, remainder handed over"
 #: A call for one image, which leaves.
 CALL = "`classify`"
 
@@ -73,18 +75,20 @@ def _transfers(model: Model, digits: npt.NDArray[np.uint8]) -> None:
 def _streams(model: Model, digits: npt.NDArray[np.uint8]) -> None:
     with EarlyExitInference(model, device="software") as network:
         stays = network.classify(digits[: 4 * max(BATCHES)]).exits > 1
-    for batch in BATCHES:
+    for batch, threads, name in (*((batch, 1, STREAM) for batch in BATCHES), (max(BATCHES), 2, HANDED_OVER)):
         few = round(UNDECIDED * batch)
         chosen = np.concatenate([stays.nonzero()[0][:few], (~stays).nonzero()[0][: batch - few]])
         chunk = digits[np.sort(chosen)]
         with (
             MarkedReplay(model, chunk) as device,
-            EarlyExitInference(model, device=device, images_per_transfer=batch, threads=1) as network,
+            EarlyExitInference(model, device=device, images_per_transfer=batch, threads=threads) as network,
         ):
-            print(batch, STREAM)
+            if network._beside is not None:
+                network._beside.workers.close()
+            print(batch, name)
             mark(NEXT)
             mark(DONE)
-            for _ in network.stream([chunk] * (TIMES + 1), batch=batch):  # the last one fills no other
+            for _ in network.stream([chunk] * (TIMES + 2), batch=batch):  # the last two fill no other
                 mark(DONE)
 
 

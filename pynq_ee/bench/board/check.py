@@ -88,9 +88,9 @@ def count_here(network: Model) -> Counts:
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=_ROOT)
     if done.returncode:
         raise ToolError(f"{' '.join(command)} failed ({done.returncode}): {done.stderr.strip()}")
-    call, streams, undecided = counts.batches([[str(row[1]), row[0], str(row[2])] for row in json.loads(done.stdout)])
+    rows = [(str(images), what, str(number)) for what, images, number in json.loads(done.stdout)]
     native = counts.native(instructions.count(network, target=target))
-    return Counts(native, call, streams, undecided, counts.read(machines.PYNQ_Z2.target).returned)
+    return counts.assembled(rows, native, counts.read(machines.PYNQ_Z2.target).returned)
 
 
 def compare(counted: Counts, network: Model, digits: Images) -> list[Row]:

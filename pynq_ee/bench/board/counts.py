@@ -7,7 +7,7 @@ The commands that count write these tables (``python -m pynq_ee.bench.host.instr
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,9 @@ BOARD_PAGE, STREAM_PAGE = DOCUMENTATION / "board.md", DOCUMENTATION / "reliabili
 #: What counts the streams.
 STREAM_COMMAND = "make arm-footprint"
 
+#: How a row names a stream.
+_STREAM = re.compile(r"`stream`, ([\d.]+)% undecided")
+
 Kinds = Mapping[str, float]
 
 
@@ -39,6 +42,8 @@ class Counts:
         Instructions of a call for one image, which leaves.
     streams
         Instructions of a batch in a stream, all in, for some numbers of images.
+    handing
+        Instructions of handing a batch's remainder over in pieces and taking it back, beside those of computing it.
     undecided
         Share of a stream's images that stay in the network.
     returned
@@ -48,6 +53,7 @@ class Counts:
     native: Mapping[str, Kinds]
     call: int
     streams: Mapping[int, int]
+    handing: int
     undecided: float
     returned: float
 
@@ -78,9 +84,9 @@ def read(target: str, board_page: Path = BOARD_PAGE, stream_page: Path = STREAM_
         A page without the tables.
     """
     try:
-        call, streams, undecided = batches(pages.rows(stream_page, STREAM_COMMAND))
         (returned, *_) = (float(row[6]) for row in pages.rows(board_page, bytes_per_image.COMMAND))
-        return Counts(_native(pages.rows(board_page, instructions.command(target))), call, streams, undecided, returned)
+        native = _native(pages.rows(board_page, instructions.command(target)))
+        return assembled(pages.rows(stream_page, STREAM_COMMAND), native, returned)
     except OSError as error:
         raise InputError(f"{error}: the model is computed from the documentation of a checkout") from error
 
@@ -103,17 +109,26 @@ def _native(rows: list[list[str]]) -> dict[str, Kinds]:
     }
 
 
-def batches(rows: list[list[str]]) -> tuple[int, dict[int, int], float]:
-    """Of a call, of streams by their images, and the share that stays: ``64, `stream`, 1.4% undecided, 755,062``."""
-    streams = [(row, match) for row in rows if (match := re.match(r"`stream`, ([\d.]+)% undecided", row[1]))]
-    calls = [row for row in rows if row[1] == "`classify`"]
-    if len(streams) < 2 or not calls:
+def assembled(rows: Iterable[Sequence[str]], native: Mapping[str, Kinds], returned: float) -> Counts:
+    """The counts, of which ``rows`` has streams and a call: ``64``, ```stream`, 1.4% undecided``, ``755,062``.
+
+    Raises
+    ------
+    InputError
+        Rows that are missing.
+    """
+    counted = {(what, int(images)): int(_number(number)) for images, what, number, *_ in rows}
+    named = {what: float(match[1]) / 100 for what, _ in counted if (match := _STREAM.fullmatch(what))}
+    name, undecided = next(iter(named.items()), ("`stream`", 0.0))
+    streams = {images: number for (what, images), number in counted.items() if what == name}
+    handed, call = (f"{name}, remainder handed over", max(streams, default=0)), ("`classify`", 1)
+    if len(streams) < 2 or not counted.keys() >= {handed, call}:
         raise InputError(
-            f"{len(streams)} numbers of images of a `stream` were counted, and {len(calls)} calls of `classify`; the "
-            f"model needs two and one: `{STREAM_COMMAND}` writes them"
+            f"two batches of a `stream` are needed, the larger with its remainder handed over too, and a call of "
+            f"`classify`, but counted was only {', '.join(f'{what} of {images}' for what, images in counted)}: "
+            f"`{STREAM_COMMAND}` writes them"
         )
-    counted = {int(row[0]): int(_number(row[2])) for row, _ in streams}
-    return int(_number(calls[0][2])), counted, float(streams[0][1][1]) / 100
+    return Counts(native, counted[call], streams, counted[handed] - streams[handed[1]], undecided, returned)
 
 
 def _number(cell: str) -> float:

@@ -48,9 +48,6 @@ ACCESSES = 12
 #: Of the Python of a batch, what stands between two batches of the fabric. Estimated from what ``pynq-ee bench``
 #: measures of batches of one image, where there is little but Python.
 PYTHON_BETWEEN = 0.2
-#: Instructions that it takes to hand a batch's remainder over and to take it back, beside those of computing it: 12,000
-#: counted on an x86-64 under an emulator, with no thread to take it; an ARM executes some more.
-HANDING = 15_000
 #: Times that a thread of each core is woken for a batch that they share, at most.
 WAKES = 2
 #: Python of a batch all in software, for that of one in the fabric: there is no transfer. Estimated likewise.
@@ -169,7 +166,7 @@ def host_stages(batch: Batch, counts: Counts, constants: Constants, line_bytes: 
         "remainder": batch.images * counts.undecided * native_seconds(counts.native["remainder"], constants),
     }
     if _shared(batch, counts):
-        stages["hand over"] = python_seconds(HANDING, constants) + WAKES * constants["wake"] * 1e-6
+        stages["hand over"] = python_seconds(counts.handing, constants) + WAKES * constants["wake"] * 1e-6
     return stages
 
 
