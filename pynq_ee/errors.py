@@ -1,13 +1,19 @@
 """The exceptions that pynq_ee raises on purpose, one small hierarchy.
 
 Every message names the value, the limit and what to do next. Whatever else escapes from this package is a
-defect of the package.
+defect of the package. A command tells them by :func:`status`.
 """
 
 from __future__ import annotations
 
 import operator
+import os
+import sys
+from collections.abc import Callable
 from typing import Any
+
+#: Exit statuses of a command that has failed, wholly or in part, and of one that was interrupted.
+EXIT_FAILURE, EXIT_INTERRUPTED = 1, 130
 
 
 class PynqEEError(Exception):
@@ -101,3 +107,23 @@ def whole_number(name: str, value: Any, least: int) -> int:
     if number < least:
         raise InputError(f"{name} is {value!r}; it must be a whole number, {least} or more")
     return number
+
+
+def status(command: str, run: Callable[[], int]) -> int:
+    """Run a command, and return its exit status.
+
+    Errors raised on purpose, and the system's, become one line on standard error and :data:`EXIT_FAILURE`.
+    """
+    try:
+        returned = run()
+        sys.stdout.flush()
+        return returned
+    except BrokenPipeError:  # the reader of a pipe (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left must not fail at the exit
+        return 0
+    except (PynqEEError, OSError) as error:
+        print(f"{command}: {error}", file=sys.stderr)
+        return EXIT_FAILURE
+    except KeyboardInterrupt:
+        print(f"{command}: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED

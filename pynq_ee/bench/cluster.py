@@ -23,9 +23,12 @@ import numpy.typing as npt
 from pynq_ee.bench import machine, plots
 from pynq_ee.cluster import Cluster
 from pynq_ee.data import datasets
+from pynq_ee.errors import status
 from pynq_ee.files import check_way_out
 from pynq_ee.network import spec, weights
 from pynq_ee.network.weights import Model
+
+COMMAND = "python -m pynq_ee.bench.cluster"
 
 #: Rates, relative to each other, of the boards that are not alike.
 UNEVEN = (1, 2, 4)
@@ -136,7 +139,7 @@ def plot(rows: Sequence[Row], path: Path) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; return 0."""
     parser = argparse.ArgumentParser(
-        prog="python -m pynq_ee.bench.cluster",
+        prog=COMMAND,
         description=(__doc__ or "").splitlines()[0],
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -173,4 +176,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(status(COMMAND, main))

@@ -25,10 +25,12 @@ from PIL import Image, ImageDraw, ImageFilter
 from pynq_ee.bench.exit_rule.robustness import scores_of
 from pynq_ee.data import datasets
 from pynq_ee.data.images import to_images
-from pynq_ee.errors import InputError, InputWarning
+from pynq_ee.errors import InputError, InputWarning, status
 from pynq_ee.exits.scores import outcome
 from pynq_ee.network import weights
 from pynq_ee.network.weights import Model
+
+COMMAND = "python -m pynq_ee.bench.ink_on_paper"
 
 SEED = 12
 COUNT = 20
@@ -259,7 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Read, print, draw."""
     assert __doc__ is not None
     parser = argparse.ArgumentParser(
-        prog="python -m pynq_ee.bench.ink_on_paper",
+        prog=COMMAND,
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -281,4 +283,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(status(COMMAND, main))

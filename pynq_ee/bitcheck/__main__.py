@@ -13,7 +13,9 @@ from pathlib import Path
 
 from pynq_ee.bitcheck import verilog
 from pynq_ee.bitcheck.check import STEPS, Findings, check
-from pynq_ee.errors import PynqEEError
+from pynq_ee.errors import PynqEEError, status
+
+COMMAND = "python -m pynq_ee.bitcheck"
 
 #: The database, where the option does not name one.
 VARIABLE = "PYNQ_EE_XRAY_DATABASE"
@@ -33,7 +35,7 @@ has no model here.
 def build_parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     parser = argparse.ArgumentParser(
-        prog="python -m pynq_ee.bitcheck",
+        prog=COMMAND,
         description="Read a bitstream back into the netlist that it makes, from its bits alone.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -90,4 +92,4 @@ def text(found: Findings) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(status(COMMAND, main))

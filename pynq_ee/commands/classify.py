@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from pynq_ee.commands.common import (
-    EXIT_FAILURE,
     Output,
     add_device_options,
     add_json_option,
@@ -24,7 +23,7 @@ from pynq_ee.commands.common import (
     waveform,
 )
 from pynq_ee.data.images import to_images
-from pynq_ee.errors import InputError
+from pynq_ee.errors import EXIT_FAILURE, InputError
 
 HELP = "classify picture files"
 EXAMPLES = """\

@@ -6,15 +6,14 @@ import argparse
 import contextlib
 import importlib
 import io
-import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pynq_ee import __version__
-from pynq_ee.commands.common import EXIT_FAILURE, check_outputs
-from pynq_ee.errors import InputWarning, PynqEEError
+from pynq_ee.commands.common import check_outputs
+from pynq_ee.errors import InputWarning, status
 
 #: Subcommands in the order in which a user meets them.
 COMMANDS = (
@@ -33,8 +32,6 @@ COMMANDS = (
     "info",
     "doctor",
 )
-
-EXIT_INTERRUPTED = 130
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -76,29 +73,18 @@ def _told_warnings(command: str) -> Iterator[None]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command, once it is known that its files can be written.
-
-    Errors raised on purpose, and the system's, become one line on standard error and status 1.
-    """
+    """Run a command, once it is known that its files can be written."""
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be text
     args = build_parser().parse_args(arguments)
-    try:
+
+    def run() -> int:
         if outputs := getattr(args, "outputs", None):
             check_outputs(outputs(args))
         with _told_warnings(args.command):
-            status = int(args.run(args))
-        sys.stdout.flush()
-        return status
-    except BrokenPipeError:  # the reader of a pipe (head, less) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left must not fail at the exit
-        return 0
-    except (PynqEEError, OSError) as error:
-        print(f"pynq-ee {args.command}: {error}", file=sys.stderr)
-        return EXIT_FAILURE
-    except KeyboardInterrupt:
-        print(f"pynq-ee {args.command}: interrupted", file=sys.stderr)
-        return EXIT_INTERRUPTED
+            return int(args.run(args))
+
+    return status(f"pynq-ee {args.command}", run)
 
 
 if __name__ == "__main__":

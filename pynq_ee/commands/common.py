@@ -24,9 +24,6 @@ from pynq_ee.remainder import ENGINES
 #: The device whose signals can be written to a file.
 _RTL = "sim-rtl"
 
-#: Exit status of a command that has failed, wholly or in part.
-EXIT_FAILURE = 1
-
 #: Kinds of pictures that every supported matplotlib writes by itself; a name without a suffix is a PNG.
 PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".tif", ".tiff", ".eps", ".ps", "")
 

@@ -8,10 +8,12 @@ import re
 import sys
 from pathlib import Path
 
-from pynq_ee.errors import PynqEEError
+from pynq_ee.errors import status
 from pynq_ee.network import spec, weights
 from pynq_ee.openflow import tools
 from pynq_ee.openflow.build import STEPS, Job, build
+
+COMMAND = "python -m pynq_ee.openflow"
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,7 +39,7 @@ installation of openXC7 has them. What is missing is told at once, with how its 
 def build_parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     parser = argparse.ArgumentParser(
-        prog="python -m pynq_ee.openflow",
+        prog=COMMAND,
         description="Make an experimental overlay with open tools, and prove of it what can be proved without a board.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -71,36 +73,32 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.tools and options.netlist is None:
         parser.error("name the netlist; `make -C hw overlay FLOW=open` makes one")
     board = spec.BOARDS[options.board]
-    try:
-        found = tools.find(board.part, options.database, options.chip_database)
-        if options.tools:
-            return 0
-        job = Job(
-            model=weights.load(options.model),
-            model_name=str(options.model),
-            netlist=options.netlist,
-            simulated=options.netlist.with_suffix(".v"),
-            rtl=options.rtl,
-            board=board,
-            clock_mhz=options.clock,
-            lowest_mhz=options.clock if options.at_least is None else options.at_least,
-            seed=options.seed,
-            minutes=options.minutes,
-            work=options.netlist.parent / "routed",
-            target=options.output or _ROOT / "overlay/open" / board.name,
-        )
-        from tqdm import tqdm
+    found = tools.find(board.part, options.database, options.chip_database)
+    if options.tools:
+        return 0
+    job = Job(
+        model=weights.load(options.model),
+        model_name=str(options.model),
+        netlist=options.netlist,
+        simulated=options.netlist.with_suffix(".v"),
+        rtl=options.rtl,
+        board=board,
+        clock_mhz=options.clock,
+        lowest_mhz=options.clock if options.at_least is None else options.at_least,
+        seed=options.seed,
+        minutes=options.minutes,
+        work=options.netlist.parent / "routed",
+        target=options.output or _ROOT / "overlay/open" / board.name,
+    )
+    from tqdm import tqdm
 
-        with tqdm(total=STEPS, disable=None, file=sys.stderr, bar_format="{desc:10}{bar} {n}/{total} {elapsed}") as bar:
-            yosys = _HOW_BUILT.sub(r"\1)", options.yosys)
-            bit = build(job, found, yosys, lambda step: (bar.set_description(step), bar.update())[0])
-    except PynqEEError as error:
-        print(f"openflow: {error}", file=sys.stderr)
-        return 1
+    with tqdm(total=STEPS, disable=None, file=sys.stderr, bar_format="{desc:10}{bar} {n}/{total} {elapsed}") as bar:
+        yosys = _HOW_BUILT.sub(r"\1)", options.yosys)
+        bit = build(job, found, yosys, lambda step: (bar.set_description(step), bar.update())[0])
     manifest = json.loads(bit.with_name("manifest.json").read_text())
     print(json.dumps(manifest, indent=2) if options.json else f"{bit}\nPassed: {', '.join(manifest['passed'])}.")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(status(COMMAND, main))

@@ -21,7 +21,7 @@ from pynq_ee.bench.reliability import soak
 from pynq_ee.commands import cli
 from pynq_ee.data import datasets
 from pynq_ee.driver import dma
-from pynq_ee.errors import DeadlineError, DeviceError, InputError, ToolError
+from pynq_ee.errors import EXIT_FAILURE, DeadlineError, DeviceError, InputError, ToolError
 from pynq_ee.network import fabric, spec
 from pynq_ee.network.spec import REGISTER_OFFSET
 from pynq_ee.network.weights import Model
@@ -242,13 +242,13 @@ def test_without_verilator_the_error_says_how_to_get_it(
     monkeypatch.setenv("PYNQ_EE_CACHE", str(tmp_path / "cache"))
     with pytest.raises(ToolError, match=r'verilator.*sudo apt install verilator make g\+\+.*device="sim" simulates'):
         EarlyExitInference(shipped_model, device="sim-rtl")
-    assert cli.main(["demo", "--device", "sim-rtl", "--images", "10", "--no-picture"]) == cli.EXIT_FAILURE
+    assert cli.main(["demo", "--device", "sim-rtl", "--images", "10", "--no-picture"]) == EXIT_FAILURE
     assert "sudo apt install verilator" in capsys.readouterr().err
 
 
 def test_a_waveform_is_refused_of_another_device(capsys: pytest.CaptureFixture[str]) -> None:
     line = ["demo", "--device", "sim-numpy", "--images", "10", "--no-picture", "--vcd", "x.vcd"]
-    assert cli.main(line) == cli.EXIT_FAILURE
+    assert cli.main(line) == EXIT_FAILURE
     assert "--vcd is of --device sim-rtl" in capsys.readouterr().err
 
 

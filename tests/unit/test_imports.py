@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -253,3 +254,19 @@ def test_importing_is_light(statement: str) -> None:
     output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT.parent)
     assert output.returncode == 0, output.stderr
     assert json.loads(output.stdout) == []
+
+
+def test_every_program_tells_its_errors_as_the_others_do() -> None:
+    """What runs as a program ends by :func:`pynq_ee.errors.status`, and shows nobody a traceback of a missing file."""
+    texts = {name: path.read_text() for name, path in MODULES.items()}
+    programs = {name: text for name, text in texts.items() if '\nif __name__ == "__main__":' in text}
+    assert len(programs) > 15
+    assert [name for name, text in programs.items() if not re.search(r"\bstatus\(", text)] == []
+
+
+def test_a_program_without_its_data_says_so_in_a_line(tmp_path: Path) -> None:
+    for program in ("pynq_ee.bench.circuit.clocks", "pynq_ee.bench.reliability.soak"):
+        line = [sys.executable, "-m", program, "--model", str(tmp_path / "none.npz")]
+        done = subprocess.run(line, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"python -m {program}: ") and done.stderr.count("\n") == 1

@@ -30,7 +30,7 @@ from pynq_ee.bench.board.machines import Machine
 from pynq_ee.bench.board.model import BEST, USUAL, WORST, Batch
 from pynq_ee.bench.host import driver, instructions
 from pynq_ee.data import datasets
-from pynq_ee.errors import ToolError
+from pynq_ee.errors import ToolError, status
 from pynq_ee.inference import EarlyExitInference
 from pynq_ee.network import weights
 from pynq_ee.network.weights import Model
@@ -226,4 +226,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(status(COMMAND, main))

@@ -21,7 +21,7 @@ from pynq_ee.bench.board.machines import Machine
 from pynq_ee.bench.board.model import BEST, USUAL, WORST
 from pynq_ee.bench.host import instructions
 from pynq_ee.bench.host.instructions import TASKS, Block
-from pynq_ee.errors import ToolError
+from pynq_ee.errors import ToolError, status
 from pynq_ee.network import weights
 from pynq_ee.network.weights import Model
 
@@ -142,4 +142,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(status(COMMAND, main))

@@ -19,6 +19,7 @@ from pynq_ee.bench.board import counts, machines, model
 from pynq_ee.bench.board.counts import Counts
 from pynq_ee.bench.board.machines import Machine
 from pynq_ee.bench.board.model import BEST, USUAL, WORST, Batch, Time
+from pynq_ee.errors import status
 from pynq_ee.files import check_way_out
 
 COMMAND = "python -m pynq_ee.bench.board.modelled"
@@ -241,4 +242,4 @@ def _as_dict(row: Row) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(status(COMMAND, main))

@@ -27,7 +27,7 @@ import numpy.typing as npt
 from pynq_ee.bench import pages
 from pynq_ee.data import datasets
 from pynq_ee.data.datasets import Digits
-from pynq_ee.errors import DataError
+from pynq_ee.errors import DataError, status
 from pynq_ee.inference import EarlyExitInference
 from pynq_ee.network import fabric, weights
 from pynq_ee.network.weights import Model
@@ -157,4 +157,4 @@ def _with_pixels(model: Model, pixels: int) -> Model:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(status(COMMAND, main))

@@ -23,7 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pynq_ee.errors import DataError
+from pynq_ee.errors import DataError, status
+
+COMMAND = "python -m pynq_ee.bench.circuit.depth"
 
 #: Carry chains of four bits in an xc7z020, of which nextpnr-xilinx can place a half: of the two slices of a tile one.
 CARRIES, PLACEABLE_CARRIES = 13_300, 6_650
@@ -340,9 +342,9 @@ def _listed(counts: Mapping[str, int]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Read, count, print; 1 where a bar is not held, 2 where there is nothing to read."""
+    """Read, count, print; 1 where a bar is not held."""
     parser = argparse.ArgumentParser(
-        prog="python -m pynq_ee.bench.circuit.depth",
+        prog=COMMAND,
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -351,11 +353,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--bars", action="store_true", help="1 if more is found than may be")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the text")
     options = parser.parse_args(arguments)
-    try:
-        found = report(read(options.netlist), options.count)
-    except DataError as error:
-        print(error, file=sys.stderr)
-        return 2
+    found = report(read(options.netlist), options.count)
     print(json.dumps(found, indent=1) if options.json else text(found))
     missed: Iterable[str] = failures(found, BARS) if options.bars else ()
     for line in missed:
@@ -364,4 +362,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(status(COMMAND, main))

@@ -26,11 +26,13 @@ import numpy as np
 import numpy.typing as npt
 
 from pynq_ee.data import datasets
-from pynq_ee.errors import DeviceError, PynqEEError, TransferError
+from pynq_ee.errors import DeviceError, TransferError, status
 from pynq_ee.inference import EarlyExitInference
 from pynq_ee.network import fabric, spec, weights
 from pynq_ee.network.spec import REGISTER_OFFSET
 from pynq_ee.network.weights import Model
+
+COMMAND = "python -m pynq_ee.bench.circuit.netlist"
 
 #: Digits that go through a netlist, unless more are asked for.
 IMAGES = 100
@@ -205,7 +207,7 @@ def _driven(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Check, print; 1 where anything is wrong."""
     parser = argparse.ArgumentParser(
-        prog="python -m pynq_ee.bench.circuit.netlist",
+        prog=COMMAND,
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -218,18 +220,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not _FAULTY_IMAGES <= options.images <= len(digits.images):
         parser.error(f"--images {options.images}: {digits.source} has {len(digits.images)}, and 12 are the least")
     found = []
-    try:
-        for what, right in check(weights.load(options.model), options.netlist, digits.images[: options.images]):
-            found.append({"what": what, "right": right})
-            if not options.json:
-                print(f"{'right' if right else 'WRONG':6} {what}", flush=True)
-    except PynqEEError as error:
-        print(error, file=sys.stderr)
-        return 1
+    for what, right in check(weights.load(options.model), options.netlist, digits.images[: options.images]):
+        found.append({"what": what, "right": right})
+        if not options.json:
+            print(f"{'right' if right else 'WRONG':6} {what}", flush=True)
     if options.json:
         print(json.dumps({"netlist": str(options.netlist), "data": digits.source, "findings": found}, indent=2))
     return 0 if all(finding["right"] for finding in found) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(status(COMMAND, main))

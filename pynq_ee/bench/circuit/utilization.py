@@ -23,9 +23,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pynq_ee.errors import DataError, PynqEEError
+from pynq_ee.errors import DataError, PynqEEError, status
 from pynq_ee.files import write_atomically
 from pynq_ee.network import weights
+
+COMMAND = "python -m pynq_ee.bench.circuit.utilization"
 
 #: What may be added to each count that was accepted.
 GROWTH = 0.03
@@ -152,7 +154,7 @@ def grown(total: Counts, accepted: Mapping[str, float]) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Count, print, compare; 1 where a count has grown too much."""
     parser = argparse.ArgumentParser(
-        prog="python -m pynq_ee.bench.circuit.utilization",
+        prog=COMMAND,
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -184,4 +186,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(status(COMMAND, main))

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from pynq_ee import exits
 from pynq_ee.bench import pages
 from pynq_ee.data import datasets
+from pynq_ee.errors import status
 from pynq_ee.exits.margin import feature_margin
 from pynq_ee.network import fabric, spec, weights
 from pynq_ee.network.weights import Model
@@ -120,4 +121,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(status(COMMAND, main))

@@ -26,7 +26,7 @@ import numpy as np
 
 from pynq_ee.bench import pages
 from pynq_ee.bench.host import stored
-from pynq_ee.errors import ToolError
+from pynq_ee.errors import ToolError, status
 from pynq_ee.exits import softmax_entropy
 from pynq_ee.network import spec, weights
 from pynq_ee.network.weights import Model
@@ -373,4 +373,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(status(COMMAND, main))

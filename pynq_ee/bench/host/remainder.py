@@ -23,10 +23,12 @@ import numpy.typing as npt
 
 from pynq_ee import exits, remainder
 from pynq_ee.bench import engines
-from pynq_ee.errors import ToolError
+from pynq_ee.errors import ToolError, status
 from pynq_ee.exits.softmax_entropy import ENTROPY_ERROR
 from pynq_ee.network import fabric, spec, weights
 from pynq_ee.network.weights import Model
+
+COMMAND = "python -m pynq_ee.bench.host.remainder"
 
 BATCHES = (1, 8, 64, 256, 1024)
 ROUNDS = 31
@@ -217,7 +219,7 @@ def _timings(task: str, batch: int, seconds: Mapping[str, npt.NDArray[np.float64
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and return 1 if a bar is missed."""
-    parser = argparse.ArgumentParser(prog="python -m pynq_ee.bench.host.remainder", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.splitlines()[0])
     parser.add_argument("--model", default=weights.DEFAULT, help="a shipped model's name, or a model file")
     parser.add_argument("--batch", type=int, nargs="+", default=list(BATCHES), help="images at once")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="turns that each contestant takes")
@@ -242,4 +244,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(status(COMMAND, main))

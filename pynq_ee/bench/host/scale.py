@@ -23,10 +23,13 @@ import numpy.typing as npt
 
 from pynq_ee.bench import machine, plots
 from pynq_ee.data import datasets
+from pynq_ee.errors import status
 from pynq_ee.files import check_way_out
 from pynq_ee.inference import SIMULATED, EarlyExitInference
 from pynq_ee.network import weights
 from pynq_ee.network.weights import Model
+
+COMMAND = "python -m pynq_ee.bench.host.scale"
 
 COUNTS = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
 
@@ -177,7 +180,7 @@ def plot(rows: Sequence[Row], path: Path, device: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; return 0."""
     parser = argparse.ArgumentParser(
-        prog="python -m pynq_ee.bench.host.scale",
+        prog=COMMAND,
         description=(__doc__ or "").splitlines()[0],
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -215,4 +218,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(status(COMMAND, main))

@@ -33,6 +33,7 @@ import numpy.typing as npt
 from pynq_ee.bench import machine, pages
 from pynq_ee.bench.timing import in_turns
 from pynq_ee.data import datasets
+from pynq_ee.errors import status
 from pynq_ee.inference import EarlyExitInference
 from pynq_ee.network import spec, weights
 from pynq_ee.network.spec import REGISTER_OFFSET
@@ -321,4 +322,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(status(COMMAND, main))

@@ -20,7 +20,7 @@ from pynq_ee.bench import engines, machine, pages, timing
 from pynq_ee.bench.host import driver
 from pynq_ee.bench.paper import software
 from pynq_ee.data import datasets
-from pynq_ee.errors import InputError
+from pynq_ee.errors import InputError, status
 from pynq_ee.inference import EarlyExitInference
 from pynq_ee.network import spec, weights
 from pynq_ee.network.weights import Model
@@ -161,4 +161,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(status(COMMAND, main))

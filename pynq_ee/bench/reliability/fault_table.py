@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pynq_ee
 from pynq_ee.bench import pages
+from pynq_ee.errors import status
 from pynq_ee.files import write_atomically
 
 COMMAND = "python -m pynq_ee.bench.reliability.fault_table"
@@ -35,4 +36,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(status(COMMAND, main))

@@ -40,10 +40,12 @@ import numpy.typing as npt
 from pynq_ee import exits, remainder
 from pynq_ee.bench import machine
 from pynq_ee.data import datasets
-from pynq_ee.errors import DeviceError, IdentityError, PynqEEError
+from pynq_ee.errors import DeviceError, IdentityError, PynqEEError, status
 from pynq_ee.inference import SIMULATED, EarlyExitInference, Prediction
 from pynq_ee.network import fabric, weights
 from pynq_ee.network.weights import Model
+
+COMMAND = "python -m pynq_ee.bench.reliability.soak"
 
 #: Images in one transfer, and in one call: up to four transfers, or many more of a stream.
 CAPACITY = 256
@@ -364,7 +366,7 @@ def report(summary: dict[str, Any]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run, print the summary, and return 1 if anything was not as promised."""
     parser = argparse.ArgumentParser(
-        prog="python -m pynq_ee.bench.reliability.soak",
+        prog=COMMAND,
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -395,4 +397,4 @@ def _count(text: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(status(COMMAND, main))

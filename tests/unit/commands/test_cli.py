@@ -12,7 +12,7 @@ import pytest
 
 import pynq_ee
 from pynq_ee.commands import cli, common
-from pynq_ee.errors import InputError
+from pynq_ee.errors import EXIT_FAILURE, InputError
 
 
 def status_of(*arguments: str) -> int:
@@ -181,7 +181,7 @@ def test_what_cannot_be_written_is_refused_before_the_work_begins(
         else _SUFFIX.get(line[0], ".png")
     )
     nowhere = tmp_path / "file" / f"x{suffix}"
-    assert cli.main([part.format(nowhere) for part in line]) == cli.EXIT_FAILURE
+    assert cli.main([part.format(nowhere) for part in line]) == EXIT_FAILURE
     error = capsys.readouterr().err
     assert f"is {nowhere}, which cannot be written (Not a directory" in error and error.count("\n") == 1
     there = tmp_path / "new" / f"x{suffix}"
@@ -205,7 +205,7 @@ def test_a_suffix_that_cannot_be_written_is_refused_before_the_work_begins(
     line: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(f"pynq_ee.commands.{line[0]}.run", _no_work)
-    assert cli.main(line) == cli.EXIT_FAILURE
+    assert cli.main(line) == EXIT_FAILURE
     assert f"{line[-2]} is {line[-1]}; its name must end in ." in capsys.readouterr().err
 
 

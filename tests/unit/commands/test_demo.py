@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pynq_ee.commands import cli, demo
+from pynq_ee.errors import EXIT_FAILURE
 from pynq_ee.trace import STAGES
 
 
@@ -32,7 +33,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_missing_packages_are_named_together(
     options: list[str], named: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["demo", *options]) == cli.EXIT_FAILURE
+    assert cli.main(["demo", *options]) == EXIT_FAILURE
     message = capsys.readouterr().err
     assert f"the demo needs {named}, not installed here: pip install 'pynq_ee[demo]'" in message
     assert ("--no-picture" in message) == ("matplotlib" in named)
@@ -42,7 +43,7 @@ def test_missing_packages_are_named_together(
 def test_a_disk_that_is_full_at_the_end_does_not_cost_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("matplotlib", reason="pip install 'pynq_ee[plot]'")
     options = ["--device", "sim-numpy", "--images", "50", "--picture", "/dev/full"]
-    assert cli.main(["demo", *options]) == cli.EXIT_FAILURE
+    assert cli.main(["demo", *options]) == EXIT_FAILURE
     table = capsys.readouterr().out
     assert "accuracy, system" in table and "not written" in table
 
