@@ -324,6 +324,15 @@ def test_damaged_vectors_fail_and_say_how(
     assert message in result.stdout
 
 
+def test_vectors_of_an_earlier_version_are_written_again(make: Make, folder: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(folder, tmp_path / "build")
+    for path in (copy / "vectors").iterdir():
+        path.write_text("first_exit_vectors 1\n")
+        os.utime(path, (0, 0))
+    result = csim(make, copy)
+    assert (result.returncode, "24 of 24 cases agree" in result.stdout) == (0, True), result.stdout
+
+
 def test_vectors_of_a_model_that_is_not_there_fail(make: Make, folder: Path, tmp_path: Path) -> None:
     result = csim(make, folder, VECTORS=tmp_path, MODEL=tmp_path / "none.npz")
     assert result.returncode != 0
