@@ -88,10 +88,22 @@ T* unwrap(PyObject* capsule, const char* name) {
 }
 
 template <typename T>
-PyObject* wrap(T* object, const char* name) {
-  return PyCapsule_New(object, name, [](PyObject* capsule) {
-    delete static_cast<T*>(PyCapsule_GetPointer(capsule, PyCapsule_GetName(capsule)));
+void drop(T* object) {
+  delete object;
+}
+
+void drop(Workers* workers) {
+  if (!workers->foreign()) delete workers;  // in a fork, a lock that nobody releases and threads that nobody can join
+}
+
+// A capsule that owns the object.
+template <typename T>
+PyObject* wrap(std::unique_ptr<T> object, const char* name) {
+  PyObject* capsule = PyCapsule_New(object.get(), name, [](PyObject* dropped) {
+    drop(static_cast<T*>(PyCapsule_GetPointer(dropped, PyCapsule_GetName(dropped))));
   });
+  if (capsule) object.release();
+  return capsule;
 }
 
 // C++ signals the lack of memory by an exception, which must not cross into the interpreter.
@@ -255,9 +267,7 @@ PyObject* build(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
       stored = stage.hidden();
       network->stages.push_back(std::move(stage));
     }
-    PyObject* capsule = wrap(network.get(), kNetworkCapsule);
-    if (capsule) network.release();
-    return capsule;
+    return wrap(std::move(network), kNetworkCapsule);
   });
 }
 
@@ -342,15 +352,7 @@ PyObject* workers(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
   if (!expect_arguments(count, 1)) return nullptr;
   const size_t threads = read_threads(arguments[0]);
   if (!threads) return nullptr;
-  return guarded([&]() -> PyObject* {
-    auto found = std::make_unique<Workers>(threads);
-    PyObject* capsule = PyCapsule_New(found.get(), kWorkersCapsule, [](PyObject* dropped) {
-      auto* each = static_cast<Workers*>(PyCapsule_GetPointer(dropped, kWorkersCapsule));
-      if (!each->foreign()) delete each;  // in a fork, a lock that nobody releases and threads that nobody can join
-    });
-    if (capsule) found.release();
-    return capsule;
-  });
+  return guarded([&] { return wrap(std::make_unique<Workers>(threads), kWorkersCapsule); });
 }
 
 // end(workers): what has been handed over is computed first.
@@ -394,9 +396,7 @@ PyObject* hand_over(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
     handed->network_capsule = Py_NewRef(arguments[1]);
     handed->job = std::make_shared<Job>(call->rows(), [call](size_t first, size_t last) { call->run(first, last); });
     found->hand_over(handed->job);
-    PyObject* capsule = wrap(handed.get(), kHandedCapsule);
-    if (capsule) handed.release();
-    return capsule;
+    return wrap(std::move(handed), kHandedCapsule);
   });
 }
 
@@ -470,10 +470,7 @@ PyObject* decision_table(PyObject*, PyObject* const* arguments, Py_ssize_t count
     if (exponentials.back() != 0 || exponentials.front() != 1u << kUnitBits || exponentials.size() > 1u << 12 ||
         logarithms.size() != (1u << kLogarithmBits) + 1)
       return refuse("exponentials go from 2**20 to 0 in at most 4096, and there are 257 logarithms"), nullptr;
-    auto table = std::make_unique<DecisionTable>(exponent, std::move(exponentials), std::move(logarithms));
-    PyObject* capsule = wrap(table.get(), kTableCapsule);
-    if (capsule) table.release();
-    return capsule;
+    return wrap(std::make_unique<DecisionTable>(exponent, std::move(exponentials), std::move(logarithms)), kTableCapsule);
   });
 }
 
