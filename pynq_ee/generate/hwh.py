@@ -69,7 +69,7 @@ def write(design: Design, path: str | os.PathLike[str]) -> Path:
 
 def _system(design: Design) -> ElementTree.Element:
     _check(design)
-    root = ElementTree.Element("EDKSYSTEM", EDWVERSION="1.2", VIVADOVERSION="simulated")
+    root = ElementTree.Element("EDKSYSTEM", EDWVERSION="1.2", VIVADOVERSION="none")
     ElementTree.SubElement(root, "SYSTEMINFO", {**_part(design["part"]), "NAME": design["name"]})
     ElementTree.SubElement(root, "EXTERNALPORTS")
     ElementTree.SubElement(root, "EXTERNALINTERFACES")
