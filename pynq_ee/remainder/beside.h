@@ -14,7 +14,6 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -98,7 +97,7 @@ class Workers {
     pthread_sigmask(SIG_BLOCK, &every, &before);
     try {
       while (threads_.size() < count_) threads_.emplace_back([this] { run(); });
-    } catch (const std::system_error&) {  // no more threads: those that there are, and the caller, do the work
+    } catch (const std::exception&) {  // no more threads: those that there are, and the caller, do the work
     }
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }

@@ -112,21 +112,31 @@ struct Network {
   std::vector<Stage> stages;
 };
 
-// Run `work(first, last)` on parts of `rows` rows, on so many threads, this one among them.
+// Run `work(first, last)` on parts of `rows` rows, on so many threads, this one among them. Where there are no more
+// threads to be had, this one does the work of those that are missing.
 template <typename Work>
 void in_threads(size_t rows, size_t threads, const Work& work) {
   const size_t parts = std::max<size_t>(1, std::min(threads, (rows + kChunk - 1) / kChunk));
+  if (parts == 1) return work(0, rows);
+  std::vector<std::exception_ptr> failures(parts);  // an exception that leaves a thread ends the process
+  const auto compute = [&](size_t part) {
+    try {
+      work(rows * part / parts, rows * (part + 1) / parts);
+    } catch (...) {
+      failures[part] = std::current_exception();
+    }
+  };
   std::vector<std::thread> others;
-  std::exception_ptr failure;  // of the first part; another part's ends the process, as an exception in a thread does
-  for (size_t part = 1; part < parts; ++part)
-    others.emplace_back([&, part] { work(rows * part / parts, rows * (part + 1) / parts); });
+  others.reserve(parts - 1);
   try {
-    work(0, rows / parts);
-  } catch (...) {
-    failure = std::current_exception();
+    while (others.size() < parts - 1) others.emplace_back(compute, others.size() + 1);
+  } catch (const std::exception&) {  // and a thread that is begun must be joined before its vector goes
   }
+  compute(0);
+  for (size_t part = others.size() + 1; part < parts; ++part) compute(part);
   for (std::thread& other : others) other.join();
-  if (failure) std::rethrow_exception(failure);
+  for (const std::exception_ptr& failure : failures)
+    if (failure) std::rethrow_exception(failure);
 }
 
 // Features of one image as the circuit returns them: two to a byte, position-major, the low nibble first.

@@ -157,7 +157,7 @@ bool read_convolution(PyObject* tuple, const Kernels& kernels, Convolution* laye
   int input_max = 0;
   Arrays arrays;
   if (!read_layer(tuple, &raw, &input_max, &arrays)) return false;
-  const int padded = raw.side + 2 * raw.padding;
+  const int64_t padded = int64_t{raw.side} + 2 * int64_t{raw.padding};
   if (raw.kernel < 1 || raw.kernel > 64 || raw.padding < 0 || raw.padding > 64 || raw.channels < 1 ||
       raw.channels > kPanel || raw.side < 1 || raw.side > 256 || padded <= raw.kernel ||
       padded * padded * raw.channels > kMaxImage || (padded - raw.kernel + 1) % 2 != 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
 import time
@@ -197,6 +198,22 @@ def test_closing_ends_the_threads(model: Model) -> None:
     beside.close()
     assert threads() == before
     assert np.array_equal(finish()[1], stage(features(100))[1])
+
+
+@needs_native
+def test_workers_that_the_system_refuses_are_done_without(model: Model) -> None:
+    [stage] = remainder.stages("native", model)
+    expected, beside = stage(features(200)), Beside(40)
+
+    def computed() -> bool:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        limit = pages * resource.getpagesize() + (32 << 20)  # a few stacks of 8 MB
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        found = stage.hand_over(beside.workers, features(200))()
+        beside.close()
+        return all(map(np.array_equal, found[:2], expected))
+
+    assert _in_a_fork(computed)
 
 
 @needs_native

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import gc
 import importlib.util
+import os
+import resource
 import shutil
 import sys
 import sysconfig
@@ -218,6 +220,22 @@ def test_any_memory_layout_is_taken() -> None:
     locked.setflags(write=False)
     for other in (np.asfortranarray(features), np.repeat(features, 2, axis=0)[::2], features[::-1][::-1], locked):
         assert np.array_equal(stage(other)[1], expected)
+
+
+def test_threads_that_the_system_refuses_are_done_without() -> None:
+    """Their part of the work is their caller's: a process at its limit must not end."""
+    model = models.random_model(3)
+    images, features = random_images(24 * 40), pack(random_features(24 * 40))
+    first_exit, [stage, *_] = native.first_exit(model, threads=40), native.stages(model, threads=40)
+    expected = [*native.first_exit(model)(images), *native.stages(model)[0](features)]
+    child = os.fork()
+    if not child:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        limit = pages * resource.getpagesize() + (48 << 20)  # a few stacks of 8 MB
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        found = [*first_exit(images), *stage(features)]
+        os._exit(0 if all(map(np.array_equal, found, expected)) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_threads_may_share_a_stage() -> None:
