@@ -116,14 +116,25 @@ def status(command: str, run: Callable[[], int]) -> int:
     """
     try:
         returned = run()
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as where it was closed before the start
+            sys.stdout.flush()
         return returned
     except BrokenPipeError:  # the reader of a pipe (head, less) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left must not fail at the exit
+        _write_no_more()
         return 0
     except (PynqEEError, OSError) as error:
         print(f"{command}: {error}", file=sys.stderr)
+        try:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except OSError:  # as of a full disk, which has been told
+            _write_no_more()
         return EXIT_FAILURE
     except KeyboardInterrupt:
         print(f"{command}: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
+
+
+def _write_no_more() -> None:
+    """Let what is still to be written to standard output go nowhere: it must not fail again at the exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

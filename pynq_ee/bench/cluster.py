@@ -21,10 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pynq_ee.bench import machine, plots
+from pynq_ee.bench.arguments import positive, whole
 from pynq_ee.cluster import Cluster
 from pynq_ee.data import datasets
 from pynq_ee.errors import status
-from pynq_ee.files import check_way_out
 from pynq_ee.network import spec, weights
 from pynq_ee.network.weights import Model
 
@@ -83,7 +83,7 @@ def paced_board(rates: Sequence[float], model: Model) -> Any:
 
 def measure(model: Model, images: npt.NDArray[np.uint8], rates: Sequence[float], seconds: float, batch: int) -> Row:
     """Classify for about ``seconds`` with one board for each rate."""
-    count = int(sum(rates) * seconds / batch) * batch
+    count = max(int(sum(rates) * seconds / batch), 1) * batch
     work = np.resize(images, (max(count, batch), *images.shape[1:]))
     with Cluster(len(rates), model=model, device=functools.partial(paced_board, tuple(rates))) as cluster:
         cluster.classify(work[: 2 * len(rates) * batch], batch=batch)  # every board has had its first batch
@@ -144,16 +144,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--boards", type=int, default=4, help="largest number of boards (default 4)")
-    parser.add_argument("--rate", type=float, default=100.0, help="images a second of a board (default 100)")
-    parser.add_argument("--seconds", type=float, default=6.0, help="time of each measurement, about (default 6)")
-    parser.add_argument("--batch", type=int, default=20, help="images that are sent at once (default 20)")
+    parser.add_argument("--boards", type=whole(), default=4, help="largest number of boards (default 4)")
+    parser.add_argument("--rate", type=positive, default=100.0, help="images a second of a board (default 100)")
+    parser.add_argument("--seconds", type=positive, default=6.0, help="time of each measurement, about (default 6)")
+    parser.add_argument("--batch", type=whole(), default=20, help="images that are sent at once (default 20)")
     parser.add_argument("--model", default=weights.DEFAULT, help="a shipped model's name, or a model file")
     parser.add_argument("--plot", type=Path, help="draw a picture")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args(arguments)
     if options.plot:
-        check_way_out(options.plot)
+        plots.check(options.plot)
     from tqdm import tqdm
 
     model, images = weights.load(options.model), datasets.available().images

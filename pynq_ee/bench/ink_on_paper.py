@@ -22,11 +22,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
+from pynq_ee.bench.arguments import whole
 from pynq_ee.bench.exit_rule.robustness import scores_of
 from pynq_ee.data import datasets
 from pynq_ee.data.images import to_images
 from pynq_ee.errors import InputError, InputWarning, status
 from pynq_ee.exits.scores import outcome
+from pynq_ee.files import check_way_out
 from pynq_ee.network import weights
 from pynq_ee.network.weights import Model
 
@@ -257,6 +259,13 @@ def examples(digits: npt.NDArray[np.uint8], path: Path, seed: int = SEED, side: 
     return path
 
 
+def _png(text: str) -> Path:
+    path = Path(text)
+    if path.suffix.lower() != ".png":
+        raise argparse.ArgumentTypeError(f"{path} is no PNG; its name must end in .png")
+    return path
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read, print, draw."""
     assert __doc__ is not None
@@ -265,12 +274,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--count", type=int, default=COUNT, help=f"digits on each kind of paper (default {COUNT})")
-    parser.add_argument("--seed", type=int, default=SEED, help=f"of all that is drawn (default {SEED})")
+    parser.add_argument("--count", type=whole(), default=COUNT, help=f"digits on each kind of paper (default {COUNT})")
+    parser.add_argument("--seed", type=whole(0), default=SEED, help=f"of all that is drawn (default {SEED})")
     parser.add_argument("--model", default=weights.DEFAULT, help="a shipped model's name, or a model file")
-    parser.add_argument("--picture", type=Path, help="write examples to this PNG")
+    parser.add_argument("--picture", type=_png, help="write examples to this PNG")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args(arguments)
+    if options.picture:
+        check_way_out(options.picture)
     digits = datasets.available()
     try:
         record = run(weights.load(options.model), digits, options.count, options.seed)

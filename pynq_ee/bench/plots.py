@@ -19,7 +19,7 @@ from pynq_ee.errors import InputError, ToolError
 from pynq_ee.exits import rule
 from pynq_ee.exits.calibration import Calibration, front
 from pynq_ee.exits.scores import ENTROPY_MAX, Outcome, Scores, Sweep, outcome, sweep
-from pynq_ee.files import write_atomically
+from pynq_ee.files import check_way_out, write_atomically
 from pynq_ee.trace import BESIDE, HOST, STAGES, Trace
 
 #: Colours that stay apart for colour-blind eyes and in grey (Okabe and Ito): blue, vermilion, green, orange, purple.
@@ -55,14 +55,10 @@ def figure(
     InputError
         The path's suffix names no kind of picture that matplotlib writes.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ToolError(f"a picture needs matplotlib ({error}): pip install 'pynq_ee[plot]'") from error
-    kind = Path(path).suffix.lstrip(".").lower() or "png"
-    if kind not in (kinds := FigureCanvasAgg.get_supported_filetypes()):
-        raise InputError(f"a picture {path} cannot be drawn; its name must end in {', '.join(kinds)}")
+    kind = _kind(path)
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     drawn = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(drawn)
     yield drawn.subplots(rows, columns, **options)
@@ -70,6 +66,31 @@ def figure(
     # Without the library's version in it, the same figures give the same bytes.
     drawn.savefig(content, format=kind, dpi=DOTS_PER_INCH, metadata={"Software": None} if kind == "png" else None)
     write_atomically(path, content.getvalue())
+
+
+def check(path: str | os.PathLike[str]) -> None:
+    """Find out, before the work begins, whether a picture could be drawn and written; errors as :func:`figure`.
+
+    Raises
+    ------
+    OSError
+        As :func:`pynq_ee.files.check_way_out`.
+    """
+    _kind(path)
+    check_way_out(path)
+
+
+def _kind(path: str | os.PathLike[str]) -> str:
+    """The kind of picture that a path names."""
+    try:
+        import matplotlib.figure  # noqa: F401
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+    except ImportError as error:
+        raise ToolError(f"a picture needs matplotlib ({error}): pip install 'pynq_ee[plot]'") from error
+    kind = Path(path).suffix.lstrip(".").lower() or "png"
+    if kind not in (kinds := FigureCanvasAgg.get_supported_filetypes()):
+        raise InputError(f"a picture {path} cannot be drawn; its name must end in {', '.join(kinds)}")
+    return kind
 
 
 #: Digits of each kind that a trade-off shows.

@@ -8,6 +8,7 @@ import re
 import sys
 from pathlib import Path
 
+from pynq_ee.bench.arguments import positive, whole
 from pynq_ee.errors import status
 from pynq_ee.network import spec, weights
 from pynq_ee.openflow import tools
@@ -51,12 +52,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--tools", action="store_true", help="only look for the programs and the data")
     parser.add_argument("--board", choices=boards, default=spec.DEFAULT_BOARD.name)
     parser.add_argument("--model", default=weights.DEFAULT, help="the one that is in it: a shipped name or a file")
-    parser.add_argument("--clock", type=float, default=CLOCK_MHZ, metavar="MHZ", help=f"default {CLOCK_MHZ:g}")
+    parser.add_argument("--clock", type=positive, default=CLOCK_MHZ, metavar="MHZ", help=f"default {CLOCK_MHZ:g}")
     parser.add_argument(
-        "--at-least", type=float, metavar="MHZ", help="be content with a clock down to this one (default: --clock)"
+        "--at-least", type=positive, metavar="MHZ", help="be content with a clock down to this one (default: --clock)"
     )
-    parser.add_argument("--seed", type=int, default=1, help="of the placer (default 1)")
-    parser.add_argument("--minutes", type=float, default=_MINUTES, help=f"for placing, at most (default {_MINUTES:g})")
+    parser.add_argument("--seed", type=whole(), default=1, help="of the placer (default 1)")
+    parser.add_argument(
+        "--minutes", type=positive, default=_MINUTES, help=f"for placing, at most (default {_MINUTES:g})"
+    )
     parser.add_argument("--database", type=Path, metavar="DIR", help=f"without it, {tools.DATABASE}")
     parser.add_argument("--chip-database", type=Path, metavar="FILE", help=f"without it, {tools.CHIP_DATABASE}")
     parser.add_argument("--yosys", default="not told", metavar="VERSION", help="of what made the netlist, to be noted")

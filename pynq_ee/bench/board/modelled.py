@@ -20,7 +20,6 @@ from pynq_ee.bench.board.counts import Counts
 from pynq_ee.bench.board.machines import Machine
 from pynq_ee.bench.board.model import BEST, USUAL, WORST, Batch, Time
 from pynq_ee.errors import status
-from pynq_ee.files import check_way_out
 
 COMMAND = "python -m pynq_ee.bench.board.modelled"
 
@@ -222,7 +221,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print the rows as JSON instead of tables")
     options = parser.parse_args(arguments)
     if options.plot:
-        check_way_out(options.plot)
+        plots.check(options.plot)
+    if options.write:
+        for page in (counts.BOARD_PAGE, README):
+            pages.check(page, COMMAND)
     found, counted = everything()
     if options.plot:
         plot(found, options.plot)

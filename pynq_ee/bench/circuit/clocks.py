@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pynq_ee.bench import pages
+from pynq_ee.bench.arguments import whole
 from pynq_ee.data import datasets
 from pynq_ee.data.datasets import Digits
 from pynq_ee.errors import DataError, status
@@ -137,9 +138,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("page", type=Path, nargs="?", help="a Markdown page with a place for the table")
     parser.add_argument("--model", default=weights.DEFAULT, help="a shipped model's name, or a model file")
-    parser.add_argument("--latency", type=int, default=LATENCY, help=f"of memory, in clocks (default {LATENCY})")
+    parser.add_argument("--latency", type=whole(0), default=LATENCY, help=f"of memory, in clocks (default {LATENCY})")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
     options = parser.parse_args(arguments)
+    if options.page is not None:
+        pages.check(options.page, COMMAND)
     model, digits = weights.load(options.model), datasets.available()
     rows = [count(_with_pixels(model, pixels), digits, options.latency) for pixels in sorted(BARS, reverse=True)]
     print(json.dumps(rows, indent=2) if options.json else table(rows))

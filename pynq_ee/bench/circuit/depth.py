@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pynq_ee.bench.arguments import whole
 from pynq_ee.errors import DataError, status
 
 COMMAND = "python -m pynq_ee.bench.circuit.depth"
@@ -90,8 +91,10 @@ def read(path: Path) -> Netlist:
     try:
         modules = json.loads(path.read_text())["modules"]
         top = next(module for module in modules.values() if int(module["attributes"].get("top", "0"), 2))
-    except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
-        raise DataError(f"{path} is no netlist ({error!r}); `make -C hw depth` writes one") from error
+    except (OSError, ValueError, KeyError, TypeError, StopIteration, RecursionError) as error:
+        raise DataError(
+            f"{path} is no netlist ({type(error).__name__}: {error}); `make -C hw depth` writes one"
+        ) from error
     kinds: dict[str, str] = {}
     inputs: dict[str, list[tuple[Pin, int]]] = {}
     outputs: dict[str, list[tuple[Pin, int]]] = {}
@@ -349,7 +352,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("netlist", type=Path, help="what Yosys' write_json wrote of a flattened circuit")
-    parser.add_argument("--count", type=int, default=10, help="of the longest paths and the widest nets (default 10)")
+    parser.add_argument(
+        "--count", type=whole(), default=10, help="of the longest paths and the widest nets (default 10)"
+    )
     parser.add_argument("--bars", action="store_true", help="1 if more is found than may be")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the text")
     options = parser.parse_args(arguments)

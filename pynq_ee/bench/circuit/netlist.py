@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pynq_ee.bench.arguments import whole
 from pynq_ee.data import datasets
 from pynq_ee.errors import DeviceError, TransferError, status
 from pynq_ee.inference import EarlyExitInference
@@ -213,12 +214,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("netlist", type=Path, help="Verilog with a module zynq7_top")
     parser.add_argument("--model", default=weights.DEFAULT, help="a shipped model's name, or a model file")
-    parser.add_argument("--images", type=int, default=IMAGES, help=f"digits, at least 12 (default {IMAGES})")
+    parser.add_argument("--images", type=whole(_FAULTY_IMAGES), default=IMAGES, help=f"digits (default {IMAGES})")
     parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
     options = parser.parse_args(arguments)
     digits = datasets.available()
-    if not _FAULTY_IMAGES <= options.images <= len(digits.images):
-        parser.error(f"--images {options.images}: {digits.source} has {len(digits.images)}, and 12 are the least")
+    if options.images > len(digits.images):
+        parser.error(f"--images {options.images}: {digits.source} has {len(digits.images)}")
     found = []
     for what, right in check(weights.load(options.model), options.netlist, digits.images[: options.images]):
         found.append({"what": what, "right": right})

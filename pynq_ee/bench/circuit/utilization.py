@@ -23,7 +23,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pynq_ee.errors import DataError, PynqEEError, status
+from pynq_ee.errors import DataError, status
 from pynq_ee.files import write_atomically
 from pynq_ee.network import weights
 
@@ -76,9 +76,9 @@ def count(netlist: Mapping[str, Any]) -> tuple[Counts, dict[str, Counts]]:
     """
     try:
         cells, names = (netlist["modules"]["zynq7_top"][key] for key in ("cells", "netnames"))
-    except (KeyError, TypeError) as error:
+        kinds = collections.Counter(cell["type"] for cell in cells.values())
+    except (KeyError, TypeError, AttributeError) as error:
         raise DataError(f"no netlist of zynq7_top ({error}); `make -C hw netlist` makes one") from error
-    kinds = collections.Counter(cell["type"] for cell in cells.values())
     if unknown := sorted(kinds.keys() - COSTS.keys() - _FREE):
         raise DataError(f"cells of the netlist that nobody has counted yet: {', '.join(unknown)}; add them to COSTS")
     owners = _owners(cells, names)
@@ -151,6 +151,16 @@ def grown(total: Counts, accepted: Mapping[str, float]) -> list[str]:
     ]
 
 
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is no JSON ({error})") from error
+    if not isinstance(found, dict):
+        raise DataError(f"{path} is JSON of something else ({type(found).__name__}); it must be an object")
+    return found
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Count, print, compare; 1 where a count has grown too much."""
     parser = argparse.ArgumentParser(
@@ -166,18 +176,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if (options.bars is None) != (options.model is None) or (options.accept and options.bars is None):
         parser.error("--bars and --model belong together, and --accept to them")
-    try:
-        total, parts = count(json.loads(options.netlist.read_text()))
-        bars = json.loads(options.bars.read_text()) if options.bars and options.bars.is_file() else {}
-        width = str(weights.load(options.model).spec.pixels_per_beat) if options.model else None
-    except (OSError, ValueError, PynqEEError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    total, parts = count(_read(options.netlist))
+    bars = _read(options.bars) if options.bars and options.bars.is_file() else {}
+    width = str(weights.load(options.model).spec.pixels_per_beat) if options.model else ""
     print(json.dumps({"total": total, "parts": parts}, indent=1) if options.json else table(total, parts))
     if options.accept:
         bars[width] = total
         write_atomically(options.bars, (json.dumps(bars, indent=1, sort_keys=True) + "\n").encode())
-    elif width is not None and (more := grown(total, bars[width]) if width in bars else ["none were accepted"]):
+    elif width and (more := grown(total, bars[width]) if width in bars else ["none were accepted"]):
         print(f"with {width} pixels a beat it takes more of the fabric than {options.bars} has:", file=sys.stderr)
         print("\n".join(more), file=sys.stderr)
         print("where that is worth it, accept it: make -C hw area ACCEPT=1, and commit the file", file=sys.stderr)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from pynq_ee import exits
 from pynq_ee.bench import pages
+from pynq_ee.bench.arguments import nats
 from pynq_ee.data import datasets
 from pynq_ee.errors import status
 from pynq_ee.exits.margin import feature_margin
@@ -105,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", nargs="+", default=weights.shipped_models(), help="shipped names, or model files")
     parser.add_argument(
         "--threshold",
-        type=float,
+        type=nats,
         nargs="+",
         default=list(THRESHOLDS),
         help="thresholds of the first exit beside the model's own, in nats",

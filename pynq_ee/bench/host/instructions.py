@@ -360,7 +360,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = pages.parser(COMMAND, __doc__, _EXAMPLES)
     parser.add_argument("--model", default=weights.DEFAULT, help="a shipped model's name, or a model file")
     parser.add_argument("--target", choices=TARGETS, default="armv7", help="the processor; default armv7, a PYNQ-Z2's")
-    options = pages.parsed(parser, arguments)
+    options = pages.parsed(parser, arguments, lambda chosen: command(chosen.target))
     target = TARGETS[options.target]
     counts = count(weights.load(options.model), target=target)
     text = f"*Counted*, {compiler_version(target)}.\n\n{table(counts, bars=target is PYNQ_Z2)}"

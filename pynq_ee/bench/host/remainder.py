@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from pynq_ee import exits, remainder
 from pynq_ee.bench import engines
+from pynq_ee.bench.arguments import whole
 from pynq_ee.errors import ToolError, status
 from pynq_ee.exits.softmax_entropy import ENTROPY_ERROR
 from pynq_ee.network import fabric, spec, weights
@@ -221,8 +222,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and return 1 if a bar is missed."""
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.splitlines()[0])
     parser.add_argument("--model", default=weights.DEFAULT, help="a shipped model's name, or a model file")
-    parser.add_argument("--batch", type=int, nargs="+", default=list(BATCHES), help="images at once")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="turns that each contestant takes")
+    parser.add_argument("--batch", type=whole(), nargs="+", default=list(BATCHES), help="images at once")
+    parser.add_argument("--rounds", type=whole(), default=ROUNDS, help="turns that each contestant takes")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args(arguments)
     one_thread = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}

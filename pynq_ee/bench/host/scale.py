@@ -22,9 +22,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pynq_ee.bench import machine, plots
+from pynq_ee.bench.arguments import whole
 from pynq_ee.data import datasets
 from pynq_ee.errors import status
-from pynq_ee.files import check_way_out
 from pynq_ee.inference import SIMULATED, EarlyExitInference
 from pynq_ee.network import weights
 from pynq_ee.network.weights import Model
@@ -185,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--counts", type=int, nargs="+", default=list(COUNTS), help="numbers of images")
+    parser.add_argument("--counts", type=whole(), nargs="+", default=list(COUNTS), help="numbers of images")
     parser.add_argument(
         "--device",
         choices=["replay", *SIMULATED],
@@ -196,10 +196,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--plot", type=Path, help="draw a picture")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args(arguments)
-    if min(options.counts) < 1:
-        parser.error(f"--counts {min(options.counts)}: a stream has 1 image at least")
     if options.plot:
-        check_way_out(options.plot)
+        plots.check(options.plot)
     from tqdm import tqdm
 
     model, images = weights.load(options.model), datasets.available().images

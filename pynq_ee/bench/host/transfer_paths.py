@@ -31,6 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pynq_ee.bench import machine, pages
+from pynq_ee.bench.arguments import whole
 from pynq_ee.bench.timing import in_turns
 from pynq_ee.data import datasets
 from pynq_ee.errors import status
@@ -306,8 +307,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; return 0."""
     parser = pages.parser(COMMAND, __doc__, _EXAMPLES)
     parser.add_argument("--model", default=weights.DEFAULT, help="a shipped model's name, or a model file")
-    parser.add_argument("--batch", type=int, nargs="+", default=list(BATCHES), help="images of a transfer")
-    parser.add_argument("--repetitions", type=int, default=REPETITIONS, help="turns that each path takes")
+    parser.add_argument("--batch", type=whole(), nargs="+", default=list(BATCHES), help="images of a transfer")
+    parser.add_argument("--repetitions", type=whole(), default=REPETITIONS, help="turns that each path takes")
     options = pages.parsed(parser, arguments)
     model, images = weights.load(options.model), datasets.available().images
     rows = [row for batch in options.batch for row in measure(model, images, batch, options.repetitions)]

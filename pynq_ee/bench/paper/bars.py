@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pynq_ee.bench import engines, machine, pages, timing
+from pynq_ee.bench.arguments import whole
 from pynq_ee.bench.host import driver
 from pynq_ee.bench.paper import software
 from pynq_ee.data import datasets
@@ -147,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; return 1 if a bar is missed."""
     parser = pages.parser(COMMAND, __doc__, _EXAMPLES)
     parser.add_argument("--model", default=weights.DEFAULT, help="a shipped model's name, or a model file")
-    parser.add_argument("--repetitions", type=int, default=15, help="of which the median counts")
+    parser.add_argument("--repetitions", type=whole(), default=15, help="of which the median counts")
     options = pages.parsed(parser, arguments)
     model, images = weights.load(options.model), datasets.available().images
     rows = [measure(model, images, options.repetitions) for measure in (singles, large)]

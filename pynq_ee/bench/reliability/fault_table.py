@@ -23,11 +23,13 @@ def main(argv: list[str] | None = None) -> int:
     """Write or check the page; 1 if a checked page is stale."""
     from pynq_ee.sim import faults
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog=COMMAND, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("page", nargs="?", type=Path, default=PAGE, help="the page (default: docs/reliability.md)")
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the page is stale")
     args = parser.parse_args(argv)
-    text = args.page.read_text()
+    text = pages.content(args.page)
     wanted = pages.replaced(text, COMMAND, faults.markdown())
     if args.check:
         return int(text != wanted)

@@ -39,6 +39,7 @@ import numpy.typing as npt
 
 from pynq_ee import exits, remainder
 from pynq_ee.bench import machine
+from pynq_ee.bench.arguments import positive, whole
 from pynq_ee.data import datasets
 from pynq_ee.errors import DeviceError, IdentityError, PynqEEError, status
 from pynq_ee.inference import SIMULATED, EarlyExitInference, Prediction
@@ -370,9 +371,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--images", type=_count, default=1_000_000, help="end after so many (default 1000000)")
-    parser.add_argument("--seconds", type=float, default=math.inf, help="end after this time at the latest")
-    parser.add_argument("--seed", type=int, default=0, help="what is random follows from it (default 0)")
+    parser.add_argument("--images", type=whole(), default=1_000_000, help="end after so many (default 1000000)")
+    parser.add_argument("--seconds", type=positive, default=math.inf, help="end after this time at the latest")
+    parser.add_argument("--seed", type=whole(0), default=0, help="what is random follows from it (default 0)")
     parser.add_argument("--kernel", choices=sorted(SIMULATED.values()), default="hls", help="default: hls, compiled")
     parser.add_argument("--model", default=weights.DEFAULT, help="a shipped model's name, or a model file")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
@@ -387,13 +388,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         summary = run.run(options.images, options.seconds, progress)
     print(json.dumps(summary, indent=2) if options.json else report(summary))
     return 1 if summary["wrong"] or summary["violations"] else 0
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} images; at least 1 is needed")
-    return number
 
 
 if __name__ == "__main__":

@@ -38,6 +38,29 @@ def test_a_command_publishes_what_it_found_in_a_page_and_at_the_prompt(tmp_path,
     assert "Counts.\n" in parser.format_help() and "More." not in parser.format_help()
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "No such file"),
+        (b"nothing here\n", "between which the table goes"),
+        (b"\xff\xfe" * 9, "is no page of text"),
+    ],
+)
+def test_a_page_without_a_place_for_the_table_is_refused_before_the_work(tmp_path, content, reason):
+    page = tmp_path / "page.md"
+    if content is not None:
+        page.write_bytes(content)
+    with pytest.raises((OSError, InputError), match=reason):
+        pages.parsed(pages.parser("command", "Counts.", ""), ["--write", str(page)])
+
+
+def test_the_marks_may_be_those_of_the_options(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"{pages.begin('command --json')}{pages.END}")
+    arguments = ["--json", "--write", str(page)]
+    assert pages.parsed(pages.parser("command", "Counts.", ""), arguments, lambda _: "command --json").write == page
+
+
 def test_a_file_that_cannot_be_written_is_refused_before_the_work(tmp_path):
     parser = pages.parser("command", "Counts.", "")
     with pytest.raises(OSError, match="directory"):

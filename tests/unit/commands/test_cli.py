@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -126,6 +127,16 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
         errors = process.stderr.read().decode()
         process.stderr.close()
         assert (process.wait(60), errors) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("output", "code", "told"),
+    [(">&-", 0, ""), (">/dev/full", 1, "pynq-ee info: [Errno 28] No space left on device\n")],
+)
+def test_an_output_that_is_closed_or_full_is_told_in_a_line_at_most(output: str, code: int, told: str) -> None:
+    command = shlex.join([sys.executable, "-W", "ignore", "-m", "pynq_ee.commands.cli", "info"])
+    done = subprocess.run(f"{command} {output}", shell=True, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (code, told)
 
 
 def test_the_parser_fills_what_the_commands_read() -> None:
