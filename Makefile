@@ -43,7 +43,7 @@ help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 	@echo "make lint   ruff and mypy"
 	@echo "make notebooks   execute the notebooks, and keep their outputs and screenshots"
-	@echo "make soak   a million images with random faults on the simulated board, each result compared; six minutes or more"
+	@echo "make soak   a million images with random faults on the simulated board, each result compared; some ten minutes"
 	@echo "make soak-short   the same for a quarter of a minute"
 	@echo "make soak-rtl   a hundred thousand images through the overlay in RTL, clock by clock, under stalls and faults; for a night"
 	@echo "make soak-rtl-short   two thousand of them"

@@ -7,7 +7,6 @@ keeps boards busy, processes and connections included; the boards' rate is chose
 
 from __future__ import annotations
 
-import argparse
 import functools
 import json
 import sys
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pynq_ee.bench import machine, plots
+from pynq_ee.bench import machine, plots, programs
 from pynq_ee.bench.arguments import positive, whole
 from pynq_ee.cluster import Cluster
 from pynq_ee.data import datasets
@@ -138,12 +137,7 @@ def plot(rows: Sequence[Row], path: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; return 0."""
-    parser = argparse.ArgumentParser(
-        prog=COMMAND,
-        description=(__doc__ or "").splitlines()[0],
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = programs.parser(COMMAND, __doc__, _EXAMPLES)
     parser.add_argument("--boards", type=whole(), default=4, help="largest number of boards (default 4)")
     parser.add_argument("--rate", type=positive, default=100.0, help="images a second of a board (default 100)")
     parser.add_argument("--seconds", type=positive, default=6.0, help="time of each measurement, about (default 6)")

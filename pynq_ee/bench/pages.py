@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from pynq_ee.bench import programs
 from pynq_ee.errors import InputError
 from pynq_ee.files import check_way_out, write_atomically
 
@@ -18,13 +19,8 @@ END = "<!-- end -->\n"
 
 
 def parser(command: str, description: str | None, examples: str) -> argparse.ArgumentParser:
-    """A command's parser, with its module's first line, and the options ``--write`` and ``--json``."""
-    made = argparse.ArgumentParser(
-        prog=command,
-        description=(description or "").splitlines()[0],
-        epilog=examples,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    """The parser of a program that writes a table, with the options ``--write`` and ``--json``."""
+    made = programs.parser(command, description, examples)
     made.add_argument("--write", type=Path, help="put the table into this file, between its marks")
     made.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return made

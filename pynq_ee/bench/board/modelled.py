@@ -7,14 +7,13 @@ sources, or puts them into the documentation. What it is computed from is in the
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pynq_ee.bench import pages, plots
+from pynq_ee.bench import pages, plots, programs
 from pynq_ee.bench.board import counts, machines, model
 from pynq_ee.bench.board.counts import Counts
 from pynq_ee.bench.board.machines import Machine
@@ -208,12 +207,7 @@ def _rate(time: Time) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Model and print; return 0."""
-    parser = argparse.ArgumentParser(
-        prog=COMMAND,
-        description=(__doc__ or "").splitlines()[0],
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = programs.parser(COMMAND, __doc__, _EXAMPLES)
     parser.add_argument(
         "--write", action="store_true", help="put the tables into docs/board.md and the rates in short into README.md"
     )

@@ -28,8 +28,8 @@ from pynq_ee.errors import DataError, status
 
 COMMAND = "python -m pynq_ee.bench.circuit.depth"
 
-#: Carry chains of four bits in an xc7z020, of which nextpnr-xilinx can place a half: of the two slices of a tile one.
-CARRIES, PLACEABLE_CARRIES = 13_300, 6_650
+#: Carry chains of four bits that nextpnr-xilinx can place in an xc7z020: of 13,300 a half, of a tile's two slices one.
+PLACEABLE_CARRIES = 6_650
 
 #: What may at most be. Longest paths and widest nets are control, and so they are the same for all models and widths.
 BARS = {"levels": 6, "fan_out": 300, "carries": PLACEABLE_CARRIES, "domains": 1, "unregistered": 0}

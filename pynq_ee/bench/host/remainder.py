@@ -8,7 +8,6 @@ onnxruntime and scipy.
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import json
 import os
@@ -22,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pynq_ee import exits, remainder
-from pynq_ee.bench import engines
+from pynq_ee.bench import engines, programs
 from pynq_ee.bench.arguments import whole
 from pynq_ee.errors import ToolError, status
 from pynq_ee.exits.softmax_entropy import ENTROPY_ERROR
@@ -30,6 +29,11 @@ from pynq_ee.network import fabric, spec, weights
 from pynq_ee.network.weights import Model
 
 COMMAND = "python -m pynq_ee.bench.host.remainder"
+
+_EXAMPLES = f"""\
+examples:
+  {COMMAND}                        every figure, and 1 if a bar is missed
+  {COMMAND} --batch 64 --rounds 5 --json"""
 
 BATCHES = (1, 8, 64, 256, 1024)
 ROUNDS = 31
@@ -220,7 +224,7 @@ def _timings(task: str, batch: int, seconds: Mapping[str, npt.NDArray[np.float64
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and return 1 if a bar is missed."""
-    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.splitlines()[0])
+    parser = programs.parser(COMMAND, __doc__, _EXAMPLES)
     parser.add_argument("--model", default=weights.DEFAULT, help="a shipped model's name, or a model file")
     parser.add_argument("--batch", type=whole(), nargs="+", default=list(BATCHES), help="images at once")
     parser.add_argument("--rounds", type=whole(), default=ROUNDS, help="turns that each contestant takes")

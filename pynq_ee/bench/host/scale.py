@@ -7,7 +7,6 @@ it is asked (:mod:`pynq_ee.sim.replay`), so that the time is the host's own; ``-
 
 from __future__ import annotations
 
-import argparse
 import gc
 import json
 import os
@@ -21,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pynq_ee.bench import machine, plots
+from pynq_ee.bench import machine, plots, programs
 from pynq_ee.bench.arguments import whole
 from pynq_ee.data import datasets
 from pynq_ee.errors import status
@@ -179,12 +178,7 @@ def plot(rows: Sequence[Row], path: Path, device: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; return 0."""
-    parser = argparse.ArgumentParser(
-        prog=COMMAND,
-        description=(__doc__ or "").splitlines()[0],
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = programs.parser(COMMAND, __doc__, _EXAMPLES)
     parser.add_argument("--counts", type=whole(), nargs="+", default=list(COUNTS), help="numbers of images")
     parser.add_argument(
         "--device",

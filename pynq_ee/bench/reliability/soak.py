@@ -1,6 +1,6 @@
 """Drive a simulated board for very long while it misbehaves at random, and compare every single result.
 
-    python -m pynq_ee.bench.reliability.soak                         a million images, ten minutes or more
+    python -m pynq_ee.bench.reliability.soak                         a million images, some ten minutes
     python -m pynq_ee.bench.reliability.soak --seconds 15 --seed 3   as many as go into 15 seconds, with other faults
     python -m pynq_ee.bench.reliability.soak --images 20000 --json   the summary for a program
     python -m pynq_ee.bench.reliability.soak --kernel rtl --images 2000    the circuit itself, clock by clock

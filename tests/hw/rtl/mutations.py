@@ -32,10 +32,8 @@ class Mutation(NamedTuple):
 
 SENDS = "memory_is_sent_byte_for_byte_whatever_stalls"
 RECEIVES = "packets_are_received_byte_for_byte_whatever_stalls"
-RESETS = "a_soft_reset_at_any_time_ends_what_is_under_way_and_all_works_again"
 STOPS = "clearing_run_halts_when_nothing_is_under_way_and_drops_the_transfer"
 READ_REFUSED = "a_read_that_memory_refuses_ends_the_stream_before_it_without_a_last_beat"
-WRITE_REFUSED = "a_write_that_memory_refuses_is_an_error"
 OVERFLOW = "a_packet_longer_than_the_transfer_is_an_internal_error_and_its_rest_stays_in_the_stream"
 INTERRUPTS = "completion_raises_the_interrupt_where_enabled_until_a_one_is_written"
 LATCHES = "an_input_stays_latched_until_it_is_acknowledged_and_comes_again_while_it_is_high"
