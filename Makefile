@@ -37,11 +37,12 @@ IMAGE := numpy==1.21.5 pillow==9.0.1 cffi==1.15.0 pycparser==2.19 pydantic==1.9.
 	tqdm==4.64.0 nest-asyncio==1.5.5 python-magic==0.4.27 pynqmetadata==0.1.9 pynqutils==0.1.3
 
 .PHONY: test-arm arm-shell arm-footprint
-.PHONY: help demo test docs notebooks lint soak soak-short soak-rtl soak-rtl-short test-pynq301 test-packaging test-image dist test-matrix fuzz clean
+.PHONY: help demo test test-long docs notebooks lint soak soak-short soak-rtl soak-rtl-short test-pynq301 test-packaging test-image dist test-matrix fuzz clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 	@echo "make lint   ruff and mypy"
+	@echo "make test-long   the tests that take minutes, which make test leaves out"
 	@echo "make notebooks   execute the notebooks, and keep their outputs and screenshots"
 	@echo "make soak   a million images with random faults on the simulated board, each result compared; some ten minutes"
 	@echo "make soak-short   the same for a quarter of a minute"
@@ -63,11 +64,17 @@ demo: $(VENV)/.demo
 	"sudo apt install g++); without it: $(BIN)/pynq-ee demo --device sim-numpy"; exit 1; }
 	$(BIN)/pynq-ee demo --device sim $(DEMO_FLAGS)
 
-# A file's tests share what they build, so each file goes to one core; a browser with a notebook wants all of them.
+# A file's tests share what they build, so each file goes to one core, those with slow tests first (tests/conftest.py); a
+# browser with a notebook wants all of them.
 test: $(VENV)/.test lint
 	$(MAKE) --no-print-directory -C hw csim PYTHON=$(if $(filter /%,$(BIN)),,../)$(BIN)/python
-	$(BIN)/python -m pytest -n auto --dist loadfile --ignore=tests/packaging --ignore=tests/arm --ignore=tests/notebooks
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m 'not long' --ignore=tests/packaging \
+	    --ignore=tests/arm --ignore=tests/notebooks
 	$(BIN)/python -m pytest tests/notebooks
+
+# What takes minutes and is not of every change.
+test-long: $(VENV)/.test
+	$(BIN)/python -m pytest -n auto -m long tests/hw
 
 # All notebooks again on the simulated board, minutes of training among them, and the screenshots of two of them.
 notebooks: $(VENV)/.test

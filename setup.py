@@ -120,7 +120,7 @@ EXTRAS["dist"] = [
 # The site of `make docs`.
 EXTRAS["docs"] = ["sphinx>=7.4,<9", "myst-nb>=1.1,<2", "furo>=2024.8", "numpydoc>=1.8,<2"]
 EXTRAS["test"] = [*EXTRAS["demo"], *EXTRAS["bench"], *EXTRAS["cluster"]]
-EXTRAS["test"] += ["pytest>=7.4", "pytest-xdist>=3.5", "hypothesis>=6.80", "nbclient>=0.8", "ipykernel>=6"]
+EXTRAS["test"] += ["pytest>=7.4", "pytest-xdist>=3.7", "hypothesis>=6.80", "nbclient>=0.8", "ipykernel>=6"]
 # `make test-matrix`, and `make fuzz`, whose atheris has wheels for x86-64 Linux.
 EXTRAS["matrix"] = ["nox>=2024.4,<2027"]
 EXTRAS["fuzz"] = ["atheris>=2.3,<4"]

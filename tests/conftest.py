@@ -22,6 +22,12 @@ hypothesis.settings.register_profile("pynq_ee", deadline=None, max_examples=60)
 hypothesis.settings.load_profile("pynq_ee")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: each goes to one core, and none is to be left for one core alone at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.hookimpl(hookwrapper=True)  # its successor, wrapper=True, is not known to the pytest of a board's Debian
 def pytest_runtest_makereport() -> Generator[None, Any, None]:
     """Escape what is no text in captured output (names of files may be any bytes): else no worker can send it."""

@@ -56,6 +56,7 @@ def test_pynqs_own_device_runs_the_network_unmodified_and_the_box_refuses_what_a
     session("tests/board/inside")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DRIVER)
 def test_the_drivers_tests_pass_on_pynqs_own_device(name: str) -> None:
     session(f"tests/sim/{name}", "-k", DRIVER[name])

@@ -206,6 +206,7 @@ def test_a_stream_that_is_left_halfway_leaves_a_working_cluster(workers, model, 
         assert_same(cluster.classify(images, batch=BATCH), expected)
 
 
+@pytest.mark.slow
 def test_a_cluster_of_local_workers_runs_the_hls_kernel_and_leaves_no_process(images):
     with EarlyExitInference(device="sim") as network:  # a shipped model, whose kernel other tests have compiled
         expected = network.classify(images)

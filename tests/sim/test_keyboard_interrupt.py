@@ -81,6 +81,7 @@ def network(model: Model) -> Iterator[EarlyExitInference]:
         yield found  # every image stays, and a thread of its own sees to the remainder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_an_interrupt_at_any_line_leaves_a_working_network(
     network: EarlyExitInference, images: np.ndarray, way: str

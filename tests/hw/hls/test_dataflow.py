@@ -35,6 +35,7 @@ def clocks(one: Spec, images: int, features: bool, **changes: object) -> int:
 # The model is of this kernel -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @both_widths
 @pytest.mark.parametrize("images", [0, 1, 3])
 def test_each_step_reads_and_writes_what_the_kernel_does(

@@ -46,6 +46,7 @@ def thin(random_model: Callable[..., Model], tmp_path: Path) -> dict[str, object
 
 
 @needs_verilator
+@pytest.mark.slow
 def test_the_rtl_does_what_a_netlist_of_it_must(digits: Digits) -> None:
     found = dict(netlist.check(weights.load(), None, digits.images[:20]))
     assert len(found) == 18 and all(found.values()), found
@@ -53,7 +54,7 @@ def test_the_rtl_does_what_a_netlist_of_it_must(digits: Digits) -> None:
 
 @needs_verilator
 @needs_synthesizer
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_netlist_is_counted_when_it_does_what_the_definition_says(make: Make, thin: dict[str, object]) -> None:
     result = make("-s", "area", **thin)
     assert result.returncode == 0, result.stdout
@@ -65,7 +66,7 @@ def test_a_netlist_is_counted_when_it_does_what_the_definition_says(make: Make, 
 @needs_verilator
 @needs_yosys
 @needs_synthesizer  # whose models of the cells are complete
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_netlist_of_yosys_0_23_is_refused_because_it_is_wrong(make: Make, thin: dict[str, object]) -> None:
     version = subprocess.run(["yosys", "-V"], capture_output=True, text=True).stdout
     if not version.startswith("Yosys 0.23 "):
