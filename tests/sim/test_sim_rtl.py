@@ -14,6 +14,7 @@ import numpy as np
 import pynq
 import pytest
 
+import models
 import patience
 from pynq_ee import EarlyExitInference
 from pynq_ee.bench.circuit import clocks
@@ -22,8 +23,8 @@ from pynq_ee.commands import cli
 from pynq_ee.data import datasets
 from pynq_ee.driver import dma
 from pynq_ee.errors import EXIT_FAILURE, DeadlineError, DeviceError, InputError, ToolError
-from pynq_ee.network import fabric, spec
-from pynq_ee.network.spec import REGISTER_OFFSET
+from pynq_ee.network import fabric, spec, weights
+from pynq_ee.network.spec import REGISTER_OFFSET, Spec
 from pynq_ee.network.weights import Model
 from pynq_ee.sim import SimulatedDevice, overlay_faults, overlay_library
 from pynq_ee.sim.bus import BusError
@@ -35,6 +36,9 @@ pytestmark = needs_verilator
 
 BOARD = spec.DEFAULT_BOARD
 IMAGES = 1000
+
+#: What is compiled in seconds.
+NARROW = Spec(4, 1, 2, 2, 2)
 
 #: Faults that last until the driver gives up, twice.
 SLOW = [name for name, fault in overlay_faults.FAULTS.items() if fault.error is DeadlineError]
@@ -287,7 +291,7 @@ def test_nothing_is_wrong_under_random_stalls_accesses_and_faults(
     run = soak.Soak(shipped_model, digits, "rtl", seed=1)
     run.drawn = [name for name in run.drawn if name not in SLOW]
     progress = type("Progress", (), {"update": lambda self, count: None})()
-    summary = run.run(2000, float("inf"), progress)
+    summary = run.run(600, float("inf"), progress)  # make soak-rtl-short: more
     assert (summary["wrong"], summary["violations"]) == (0, [])
     assert sum(fault["injected"] for fault in summary["faults"].values()) > 0
 
@@ -297,8 +301,9 @@ def test_nothing_is_wrong_under_random_stalls_accesses_and_faults(
 
 @pytest.mark.slow
 def test_a_waveform_has_the_signals_of_the_overlay(tmp_path: Path) -> None:
-    path = tmp_path / "wave.vcd"
-    line = ["demo", "--device", "sim-rtl", "--images", "10", "--no-picture", "--vcd", str(path)]
+    """Of a narrow model: what writes waveforms is compiled beside what does not, and the signals are those of each."""
+    path, model = tmp_path / "wave.vcd", weights.save(models.random_model(22, NARROW), tmp_path / "model.npz")
+    line = ["demo", "--model", str(model), "--device", "sim-rtl", "--images", "10", "--no-picture", "--vcd", str(path)]
     assert cli.main(line) == 0
     head, end, changes = path.read_text().partition("$enddefinitions")
     assert end and "s_axi_gp0_awvalid" in head and "m_axi_hp0_rdata" in head

@@ -40,6 +40,12 @@ def vectors(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For this machine, with the flags of the installation."""
+    return compiled(needed("g++", "g++"), instructions.flags(arm=False), tmp_path_factory.mktemp("program"))
+
+
 @pytest.mark.parametrize("board", BOARDS)
 def test_on_a_boards_processor_the_engine_equals_numpy_and_uses_its_vectors(
     board: str, vectors: Path, tmp_path: Path
@@ -53,15 +59,17 @@ def test_on_a_boards_processor_the_engine_equals_numpy_and_uses_its_vectors(
     assert re.search(pattern, run([f"{prefix}-objdump", "-d", "--no-show-raw-insn", str(program)]))
 
 
-@pytest.mark.parametrize("sanitizers", ["", "address,undefined"])
-def test_on_this_machine_every_instruction_set_equals_numpy(sanitizers: str, vectors: Path, tmp_path: Path) -> None:
-    extra = [f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all", "-g", "-O1"] if sanitizers else []
-    program = compiled(needed("g++", "g++"), [*instructions.flags(arm=False), *extra], tmp_path)
+def test_on_this_machine_every_instruction_set_equals_numpy(program: Path, vectors: Path) -> None:
     assert run([str(program), str(vectors)]).endswith("ok\n")
 
 
-def test_a_wrong_logit_and_cut_vectors_are_noticed(vectors: Path, tmp_path: Path) -> None:
-    program = compiled(needed("g++", "g++"), instructions.flags(arm=False), tmp_path)
+def test_its_accesses_of_memory_are_clean_and_its_arithmetic_is_defined(vectors: Path, tmp_path: Path) -> None:
+    sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1"]
+    program = compiled(needed("g++", "g++"), [*instructions.flags(arm=False), *sanitizers], tmp_path)
+    assert run([str(program), str(vectors)]).endswith("ok\n")
+
+
+def test_a_wrong_logit_and_cut_vectors_are_noticed(program: Path, vectors: Path, tmp_path: Path) -> None:
     damages = {"wrong": damaged_bias, "short": lambda data: data[:-1], "long": lambda data: data + b"0"}
     for name, damage in damages.items():
         path = tmp_path / name
