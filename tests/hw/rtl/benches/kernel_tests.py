@@ -124,7 +124,7 @@ async def done_and_ready_raise_the_interrupt_where_enabled_until_a_one_is_writte
 @cocotb.test()
 async def a_batch_gives_what_the_model_says_whatever_stalls(dut: Any) -> None:
     board = await Board.on(dut)
-    for share, count in ((0, 6), (0.3, 4), (0.6, 3)):
+    for share, count in ((0, 4), (0.3, 3), (0.6, 2)):
         board.stall(share)
         images = pictures(count)
         for mode, margin in (
@@ -141,8 +141,10 @@ async def images_beyond_an_early_end_are_of_zeros_and_flagged_and_beats_behind_a
     board = await Board.on(dut)
     for mode in (0, MODE_FEATURES):
         for name, count, margin, beats, last in vectors.cases(board.model, pictures(3)):
+            if "end" not in name:  # a whole batch, or none
+                continue
             dut._log.info(name)
-            end = int(np.flatnonzero(last)[0]) + 1 if count else 0
+            end = int(np.flatnonzero(last)[0]) + 1
             board.stall(random.choice((0, 0, 0.3)))
             await board.batch(beats[:end], last[:end], count, mode, margin)
 
