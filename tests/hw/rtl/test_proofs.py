@@ -27,8 +27,10 @@ def missing() -> str:
     return "" if beside.exists() or shutil.which("z3") else "no z3; pip install '.[rtl]'"
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(bool(missing()), reason=missing() or "nothing is missing")
+# Together they take two minutes; `make -C hw prove` is what a change of the circuit is tried with.
+pytestmark = [pytest.mark.long, pytest.mark.skipif(bool(missing()), reason=missing() or "nothing is missing")]
+
+
 @pytest.mark.parametrize("module", PROOFS)
 def test_the_properties_of_a_module_hold_from_its_reset_on_and_where_it_is_tried_by_induction(
     make: Make, tmp_path: Path, module: str
@@ -62,8 +64,6 @@ BROKEN = [
 ]
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(bool(missing()), reason=missing() or "nothing is missing")
 @pytest.mark.parametrize(("module", "line", "fault"), BROKEN, ids=lambda text: text.partition(";")[0])
 def test_a_property_that_does_not_hold_fails_the_proof(
     make: Make, tmp_path: Path, module: str, line: str, fault: str

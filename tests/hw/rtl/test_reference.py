@@ -82,6 +82,7 @@ def simulated(make: Make, folder: Path, model: Model, images: np.ndarray) -> dic
     return clocks["0"]
 
 
+@pytest.mark.slow
 @needs_verilator
 @pytest.mark.parametrize("one", NARROW, ids=lambda one: "-".join(map(str, dataclasses.astuple(one))))
 def test_the_circuit_agrees_bit_for_bit_under_stalls_at_a_beat_a_clock(

@@ -46,6 +46,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compiled(needed("g++", "g++"), instructions.flags(arm=False), tmp_path_factory.mktemp("program"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("board", BOARDS)
 def test_on_a_boards_processor_the_engine_equals_numpy_and_uses_its_vectors(
     board: str, vectors: Path, tmp_path: Path

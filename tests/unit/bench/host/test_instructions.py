@@ -25,6 +25,7 @@ def counts() -> list[instructions.Count]:
     return instructions.count(weights.load(weights.DEFAULT))
 
 
+@pytest.mark.slow
 def test_every_task_executes_no_more_instructions_than_its_bar(counts: list[instructions.Count]) -> None:
     assert [found.task for found in counts] == list(instructions.TASKS)
     for found in counts:
