@@ -92,20 +92,21 @@ class DeadlineError(TransferError, TimeoutError):
     """A batch that did not complete before its deadline; the channels have been reset when this is raised."""
 
 
-def whole_number(name: str, value: Any, least: int) -> int:
-    """An argument that counts something.
+def whole_number(name: str, value: Any, least: int, most: int | None = None) -> int:
+    """An argument that counts something, as an ``int``: of NumPy's numbers, or of ``True``, too.
 
     Raises
     ------
     InputError
-        It is no whole number, or less than ``least``.
+        It is no whole number, less than ``least``, or more than ``most``.
     """
     try:
-        number = operator.index(value)
+        number = int(operator.index(value))
     except TypeError:
         number = least - 1
-    if number < least:
-        raise InputError(f"{name} is {value!r}; it must be a whole number, {least} or more")
+    if number < least or (most is not None and number > most):
+        limit = f"{least} or more" if most is None else f"{least} to {most}"
+        raise InputError(f"{name} is {value!r}; it must be a whole number, {limit}")
     return number
 
 

@@ -153,7 +153,7 @@ class EarlyExitInference:
         self.threshold = self.model.thresholds if threshold is None else threshold
         self.remainder = remainder or default_engine()
         several = len(os.sched_getaffinity(0)) > 1 if threads is None else threads != 1
-        threads = 1 if threads is None else threads
+        threads = 1 if threads is None else whole_number("threads", threads, least=1)
         self._policy = Policy(self.model, self.remainder, threads)
         self._beside = Beside(max(threads - 1, 1)) if several and ENGINES[self.remainder].beside else None
         self.trace: Trace | None = None

@@ -264,8 +264,15 @@ def check(bitfile: str | Path, board: Board, build_id: int | None = None, build:
     if not isinstance(bitfile, (str, os.PathLike)):
         raise InputError(f"an overlay is named by the path of its .bit, not by {type(bitfile).__name__}")
     bit = Path(bitfile)
-    hwh = bit.with_suffix(".hwh")
     build = build or f"`{_BUILD} {board.name}`"
+    if bit.is_dir():
+        raise OverlayError(f"{bit} is a folder; name the .bit in it")
+    if bit.suffix == packed_overlay.SUFFIX:
+        raise OverlayError(
+            f'{bit} is compressed; bitfile="{OPEN}" takes the experimental overlay as it is, and any other is named by '
+            "its .bit, unpacked, with its .hwh beside it"
+        )
+    hwh = bit.with_suffix(".hwh")
     for path in (bit, hwh):
         if not path.is_file():
             raise OverlayError(f"no {path}; {build} makes .bit and .hwh together")

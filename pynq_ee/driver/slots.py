@@ -177,9 +177,9 @@ def lendable(images: int, capacity: int) -> int:
     InputError
         None, or more than a batch holds.
     """
-    if whole_number("images", images, least=1) > capacity:
+    if (number := whole_number("images", images, least=1)) > capacity:
         raise InputError(f"images is {images}; a slot holds 1 to {capacity} (images_per_transfer)")
-    return images
+    return number
 
 
 def lend(spec: Spec, device: Any, features: bool, images: int, cacheable: bool) -> Slot:
@@ -219,7 +219,7 @@ def allocate(spec: Spec, device: Any, features: bool, largest: int, images: int 
     DeviceError
         The device cannot provide the memory: for the number asked for, or not even for one image.
     """
-    if images is not None and whole_number("images_per_transfer", images, least=1) > largest:
+    if images is not None and (images := whole_number("images_per_transfer", images, least=1)) > largest:
         raise InputError(f"images_per_transfer is {images}; one transfer carries 1 to {largest} images")
     count = min(IMAGES_PER_TRANSFER, largest) if images is None else images
     while True:

@@ -61,6 +61,9 @@ class Engine(NamedTuple):
     beside: bool = False
 
 
+#: Threads that may share a batch, on an engine that takes a number of them; native.cpp takes no more either.
+MOST_THREADS = 1024
+
 #: The engines, by the names that users give.
 ENGINES: dict[str, Engine] = {
     "numpy": Engine("pynq_ee.remainder.numpy", (), "nothing", first_exit=True),
@@ -98,12 +101,12 @@ def stages(engine: str, model: Model, threads: int = 1) -> list[Stage]:
     Parameters
     ----------
     threads
-        That share a batch, at least 1.
+        That share a batch, 1 to :data:`MOST_THREADS`.
 
     Raises
     ------
     InputError
-        No such engine, or more than one thread of an engine that takes no number of them.
+        No such engine, a number of threads that cannot be, or more than one of an engine that takes no number of them.
     ToolError
         An engine whose package is not installed.
     """
@@ -129,7 +132,8 @@ def _implementation(engine: str, threads: int) -> tuple[Any, dict[str, int]]:
     """The module of an engine, and the options that its functions take."""
     if engine not in ENGINES:
         raise InputError(f"remainder is {engine!r}; there are {', '.join(ENGINES)}")
-    if whole_number("threads", threads, least=1) > 1 and not ENGINES[engine].threads:
+    threads = whole_number("threads", threads, least=1, most=MOST_THREADS)
+    if threads > 1 and not ENGINES[engine].threads:
         having = " and ".join(name for name, each in ENGINES.items() if each.threads)
         raise InputError(f"threads is {threads}; the {engine} engine takes no number of threads, {having} do")
     try:

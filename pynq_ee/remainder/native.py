@@ -22,7 +22,7 @@ from pynq_ee.errors import InputError, whole_number
 from pynq_ee.exits import softmax_entropy
 from pynq_ee.network import spec
 from pynq_ee.network.weights import Model
-from pynq_ee.remainder import Decision, _native, packing
+from pynq_ee.remainder import MOST_THREADS, Decision, _native, packing
 
 Logits = npt.NDArray[np.int16]
 
@@ -38,14 +38,14 @@ def first_exit(
     Parameters
     ----------
     threads
-        That share a batch, at least 1. The interpreter's lock is released meanwhile.
+        That share a batch, 1 to :data:`~pynq_ee.remainder.MOST_THREADS`. The interpreter's lock is released meanwhile.
 
     Returns
     -------
     A function that raises :class:`~pynq_ee.errors.InputError` on an array of another type or shape.
     """
     network = _native.build(packing.first_exit(model), (), INSTRUCTION_SETS.index(instruction_set))
-    whole_number("threads", threads, least=1)
+    threads = whole_number("threads", threads, least=1, most=MOST_THREADS)
     width, classes, side = model.spec.feature_bytes, spec.CLASSES, spec.IMAGE_SIDE
     empty, execute = np.empty, _native.run_first_exit
 
@@ -72,9 +72,9 @@ def stages(model: Model, instruction_set: str = INSTRUCTION_SETS[0], threads: in
     Parameters
     ----------
     threads
-        That share a batch, at least 1. The interpreter's lock is released meanwhile.
+        That share a batch, 1 to :data:`~pynq_ee.remainder.MOST_THREADS`. The interpreter's lock is released meanwhile.
     """
-    whole_number("threads", threads, least=1)
+    threads = whole_number("threads", threads, least=1, most=MOST_THREADS)
     built = packing.stages(model)
     network = _native.build(None, built, INSTRUCTION_SETS.index(instruction_set))
     sizes = packing.hidden_sizes(model)
@@ -94,11 +94,11 @@ class Workers:
     Parameters
     ----------
     threads
-        At least 1.
+        1 to :data:`~pynq_ee.remainder.MOST_THREADS`.
     """
 
     def __init__(self, threads: int = 1) -> None:
-        self.native = _native.workers(threads)
+        self.native = _native.workers(whole_number("threads", threads, least=1, most=MOST_THREADS))
 
     def close(self) -> None:
         """Wait for what has been handed over, and end the threads. May be called twice; does nothing in a fork."""

@@ -151,6 +151,12 @@ def test_a_slot_of_a_number_that_cannot_be_is_refused(network: EarlyExitInferenc
         pass
 
 
+@pytest.mark.parametrize("count", [np.int64(1), True])
+def test_a_number_of_another_kind_is_taken_for_what_it_is(network: EarlyExitInference, count: object) -> None:
+    with network.slot(count) as slot:  # type: ignore[arg-type]
+        assert slot.shape == (1, 28, 28)
+
+
 def test_an_exception_in_the_block_gives_the_slot_back(network: EarlyExitInference, images: np.ndarray) -> None:
     expected = network.classify(images[:SIZE])
     with pytest.raises(ZeroDivisionError), network.slot(SIZE) as slot:

@@ -53,6 +53,14 @@ def test_a_count_that_is_none_is_refused_by_name_and_value(value: object) -> Non
     with pytest.raises(InputError, match=re.escape(f"retries is {value!r}; it must be a whole number, 0 or more")):
         whole_number("retries", value, least=0)
     assert whole_number("retries", np.int64(0), least=0) == 0
+    assert type(whole_number("retries", True, least=0)) is int
+
+
+@pytest.mark.parametrize("value", [0, 5, 10**30])
+def test_a_count_beyond_its_bounds_is_refused_with_both(value: int) -> None:
+    with pytest.raises(InputError, match=f"threads is {value}; it must be a whole number, 1 to 4"):
+        whole_number("threads", value, least=1, most=4)
+    assert whole_number("threads", 4, least=1, most=4) == 4
 
 
 def test_a_handler_of_the_general_kind_catches_the_special_one() -> None:

@@ -93,6 +93,18 @@ def test_what_only_a_board_has_and_what_cannot_be_is_refused_with_the_reason(
         EarlyExitInference(model, device="software", **option)
 
 
+@pytest.mark.parametrize("count", [1025, 10**30])
+def test_more_threads_than_there_can_be_are_refused_before_there_are_images(model: Model, count: int) -> None:
+    with pytest.raises(InputError, match=f"threads is {count}; it must be a whole number, 1 to 1024"):
+        EarlyExitInference(model, device="software", threads=count)
+
+
+@pytest.mark.parametrize("option", ["threads", "images_per_transfer"])
+def test_numbers_of_numpy_are_numbers(model: Model, noise: np.ndarray, option: str) -> None:
+    with EarlyExitInference(model, device="software", **{option: np.int64(1)}) as network:
+        assert len(network.classify(noise)) == len(noise)
+
+
 def test_every_option_of_a_board_that_is_refused_is_one_and_may_be_given_as_it_is_by_default(model: Model) -> None:
     defaults = EarlyExitInference.__init__.__kwdefaults__
     EarlyExitInference(model, device="software", **{name: defaults[name] for name in software.NO_BOARD}).close()

@@ -156,6 +156,18 @@ def describe(bit: Path, build_id: int, /, **digests: str) -> None:
     bit.with_name("manifest.json").write_text(json.dumps(content))
 
 
+@pytest.mark.parametrize("name", ["", ".", "/", ".."])
+def test_a_folder_is_no_bitstream(name: str) -> None:
+    """As of a variable of a shell that is empty: ``--bitfile "$BIT"``."""
+    with pytest.raises(OverlayError, match=r"is a folder; name the \.bit in it"):
+        bitfiles.check(name, BOARDS["pynq-z2"])
+
+
+def test_a_packed_bitstream_that_is_named_is_refused_with_how_to_have_it() -> None:
+    with pytest.raises(OverlayError, match=r'first_exit\.bit\.gz is compressed; bitfile="open" takes'):
+        bitfiles.check("overlay/open/pynq-z2/first_exit.bit.gz", BOARDS["pynq-z2"])
+
+
 def test_without_digests_a_hwh_older_than_its_bit_is_stale(overlay: Callable[..., Path]) -> None:
     bit = overlay()
     hwh = bit.with_suffix(".hwh")

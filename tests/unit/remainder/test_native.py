@@ -238,6 +238,12 @@ def test_threads_that_the_system_refuses_are_done_without() -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+def test_the_compiled_code_takes_the_threads_that_the_package_allows_and_no_more() -> None:
+    _native.workers(remainder.MOST_THREADS)
+    with pytest.raises(ValueError, match=f"1 to {remainder.MOST_THREADS}"):
+        _native.workers(remainder.MOST_THREADS + 1)
+
+
 def test_threads_may_share_a_stage() -> None:
     [stage] = native.stages(models.random_model())
     batches = [random_features(count, count) for count in (1, 17, 40, 64)]
