@@ -587,5 +587,5 @@ def _in_fabric(
     overlay = bitfiles.choose(bitfile, device, model.build_id)
     if bitfile == bitfiles.OPEN:
         warn(f"{overlay} is experimental. {bitfiles.standing(overlay)}", ExperimentalOverlayWarning)
-    clock_mhz = bitfiles.manifest(overlay).get("clock_mhz", board.clock_mhz)
+    clock_mhz = bitfiles.clock_mhz(overlay, board)
     return Accelerator(model, device, overlay, images_per_transfer=images_per_transfer, clock_mhz=clock_mhz, **options)

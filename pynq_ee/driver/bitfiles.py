@@ -219,6 +219,17 @@ def manifest(bitfile: Path) -> dict[str, Any]:
     return {**content, "build_id": build_id, "clock_mhz": clock_mhz}
 
 
+def clock_mhz(bitfile: Path, board: Board) -> float:
+    """The clock, MHz, that a checked ``.bit`` was built for: by its manifest, else its .hwh, else as the board has it.
+
+    Files that are copied to a board by hand are often ``.bit`` and ``.hwh`` alone, as pynq needs no more.
+    """
+    said: float | None = manifest(bitfile).get("clock_mhz")
+    if said is None:
+        said = hardware_description.clock_mhz(hardware_description.read(bitfile.with_suffix(".hwh")))
+    return board.clock_mhz if said is None else said
+
+
 def build_id_of(bitfile: Path) -> int | None:
     """The ``build_id`` of a ``.bit``, told without loading it: its header's, else its manifest's, else None.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -19,6 +20,9 @@ ELEMENT_LIMIT = 250_000
 DEPTH_LIMIT = 64
 
 _PROCESSORS = ("processing_system7", "zynq_ultra_ps_e")
+
+#: The processors' parameters that say the first clock of the fabric, MHz, as it was constrained.
+_CLOCKS = ("pcw_act_fpga0_peripheral_freqmhz", "psu__crl_apb__pl0_ref_ctrl__act_freqmhz")
 
 
 def read(path: Path) -> ElementTree.Element:
@@ -70,6 +74,21 @@ def parameters(design: ElementTree.Element, name: str) -> dict[str, str]:
         if module.get("INSTANCE") == name
         for parameter in module.iter("PARAMETER")
     }
+
+
+def clock_mhz(design: ElementTree.Element) -> float | None:
+    """The clock that the processor gives the fabric, MHz, for which it was built; None where it is not said."""
+    for module in design.iter("MODULE"):
+        if is_processor(module):
+            said = parameters(design, module.get("INSTANCE", ""))
+            for name in _CLOCKS:
+                try:
+                    found = float(said.get(name, ""))
+                except ValueError:
+                    continue
+                if 0 < found < math.inf:  # deadlines are computed from it
+                    return found
+    return None
 
 
 def _number(text: str) -> int:

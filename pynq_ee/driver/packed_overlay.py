@@ -46,13 +46,24 @@ def unpack(packed: Path) -> Path:
     except (OSError, EOFError, zlib.error) as error:
         raise OverlayError(f"{packed} cannot be unpacked ({type(error).__name__}: {error}); copy it again") from error
     digest = hashlib.sha256(b"".join(hashlib.sha256(content).digest() for content in contents.values())).hexdigest()
-    folder = cache.writable() / "overlays" / digest[:16]
+    place = Path("overlays", digest[:16])
+    for kept in cache.folders():  # which need not be writable
+        if all(_holds(kept / place / name, content) for name, content in contents.items()):
+            return kept / place / bit.name
+    folder = cache.writable() / place
     try:
         cache.make(folder)
         for name, content in contents.items():
-            path = folder / name
-            if not (path.is_file() and path.read_bytes() == content):
-                write_atomically(path, content)
+            if not _holds(folder / name, content):
+                write_atomically(folder / name, content)
     except OSError as error:
         raise ToolError(f"{packed} cannot be unpacked into {folder} ({error}); set PYNQ_EE_CACHE") from error
     return folder / bit.name
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    """Whether a file is there, and is what it should be."""
+    try:
+        return path.read_bytes() == content
+    except OSError:
+        return False

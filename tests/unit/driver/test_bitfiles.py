@@ -168,6 +168,35 @@ def test_a_packed_bitstream_that_is_named_is_refused_with_how_to_have_it() -> No
         bitfiles.check("overlay/open/pynq-z2/first_exit.bit.gz", BOARDS["pynq-z2"])
 
 
+PROCESSOR = """<MODULE INSTANCE="processor" MODTYPE="{kind}"><PARAMETERS>
+<PARAMETER NAME="{name}" VALUE="{value}"/></PARAMETERS></MODULE>"""
+ZYNQ_7000 = ("processing_system7", "PCW_ACT_FPGA0_PERIPHERAL_FREQMHZ")
+ULTRASCALE = ("zynq_ultra_ps_e", "PSU__CRL_APB__PL0_REF_CTRL__ACT_FREQMHZ")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value", "expected"),
+    [
+        (*ZYNQ_7000, "62.500000", 62.5),
+        (*ULTRASCALE, "149.985000", 149.985),
+        *((*ZYNQ_7000, value, BOARDS["pynq-z2"].clock_mhz) for value in ("0", "-1", "nan", "inf", "fast", "")),
+        (ZYNQ_7000[0], "PCW_UIPARAM_DDR_FREQ_MHZ", "525", BOARDS["pynq-z2"].clock_mhz),
+        ("axi_timer", ZYNQ_7000[1], "62.5", BOARDS["pynq-z2"].clock_mhz),
+    ],
+)
+def test_without_a_manifest_the_clock_is_that_of_the_hwh_where_it_says_one(
+    overlay: Callable[..., Path], kind: str, name: str, value: str, expected: float
+) -> None:
+    """pynq needs no more than .bit and .hwh, so these are what is copied to a board."""
+    bit = overlay()
+    hwh = bit.with_suffix(".hwh")
+    processor = PROCESSOR.format(kind=kind, name=name, value=value)
+    hwh.write_text(hwh.read_text().replace("</MODULES>", f"{processor}</MODULES>"))
+    assert bitfiles.clock_mhz(bit, BOARDS["pynq-z2"]) == expected
+    bit.with_name("manifest.json").write_text('{"build_id": "1", "clock_mhz": 50}')
+    assert bitfiles.clock_mhz(bit, BOARDS["pynq-z2"]) == 50
+
+
 def test_without_digests_a_hwh_older_than_its_bit_is_stale(overlay: Callable[..., Path]) -> None:
     bit = overlay()
     hwh = bit.with_suffix(".hwh")

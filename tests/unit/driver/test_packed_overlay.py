@@ -50,6 +50,21 @@ def test_what_is_there_is_left_and_what_was_damaged_is_written_again(packed: Pat
     assert packed_overlay.unpack(packed) == bit and bit.read_bytes() == BIT
 
 
+def test_what_is_there_is_taken_from_a_cache_that_cannot_be_written(
+    packed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bit = packed_overlay.unpack(packed)
+
+    def refuse() -> Path:
+        raise ToolError("there is no cache that can be written")
+
+    monkeypatch.setattr(packed_overlay.cache, "writable", refuse)
+    assert packed_overlay.unpack(packed) == bit
+    bit.unlink()
+    with pytest.raises(ToolError, match="no cache that can be written"):
+        packed_overlay.unpack(packed)
+
+
 def test_another_build_goes_to_another_place(packed: Path) -> None:
     first = packed_overlay.unpack(packed)
     packed.with_name("manifest.json").write_text('{"seed": 2}')

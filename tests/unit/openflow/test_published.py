@@ -94,3 +94,12 @@ def test_a_simulated_board_takes_it_at_its_own_width_and_gives_the_same_answers(
     with network, EarlyExitInference(device="sim-numpy", remainder="numpy") as ordinary:
         assert network.model.build_id == model.build_id
         np.testing.assert_array_equal(network.classify(images).logits, ordinary.classify(images).logits)
+
+
+def test_its_two_files_alone_run_at_the_clock_that_it_was_made_for(folder: Path, model: Model, tmp_path: Path) -> None:
+    """As pynq's users copy an overlay: without the manifest."""
+    bit = bitfiles.find_open(spec.BOARDS[folder.name], model.build_id)
+    told = bitfiles.manifest(bit)["clock_mhz"]
+    bit.with_name("manifest.json").unlink()
+    with EarlyExitInference(model, device="sim-numpy", bitfile=bit, remainder="numpy") as network:
+        assert network.clock_mhz == pytest.approx(told, rel=1e-3)
