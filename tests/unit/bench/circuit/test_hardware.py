@@ -147,4 +147,4 @@ def test_the_table_marks_what_is_modelled(shipped: Model) -> None:
 def test_the_readme_tells_what_an_image_alone_takes_without_features(shipped: Model) -> None:
     clocks = [dataflow.batch_clocks(replace(shipped.spec, pixels_per_beat=pixels), 1, False) for pixels in (8, 4)]
     told = " ".join((Path(hardware.__file__).parents[3] / "README.md").read_text().split())
-    assert "takes {} clocks at 8 pixels a beat, and {} at 4".format(*clocks) in told
+    assert "takes {} clocks at 8 pixels a beat and {} at 4".format(*clocks) in told

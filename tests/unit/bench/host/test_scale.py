@@ -75,4 +75,4 @@ def test_the_command_prints_json_and_draws(images, monkeypatch, tmp_path, capsys
 def test_a_stream_of_nothing_is_refused(capsys):
     with pytest.raises(SystemExit):
         scale.main(["--counts", "0"])
-    assert "1 image at least" in capsys.readouterr().err
+    assert "--counts: 0 is out of range: it must be 1 or more" in capsys.readouterr().err
