@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import json
 import os
 import re
 import secrets
 import stat
 import sys
 from pathlib import Path
+from typing import Any
 
 #: What the links of /dev/stdout, /dev/fd/3 and the like lead to. The link behind it names no path, or not the one
 #: that a write must go to.
@@ -54,6 +56,22 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
         temporary.unlink(missing_ok=True)
         raise
     return Path(path)
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """What a file of JSON says, of whatever origin.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    ValueError
+        It is no JSON in UTF-8, or one nested deeper than Python reads.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def check_way_out(path: str | os.PathLike[str]) -> None:

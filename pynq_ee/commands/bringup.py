@@ -21,7 +21,7 @@ from pynq_ee.commands.common import (
 )
 from pynq_ee.data import datasets
 from pynq_ee.errors import DataError
-from pynq_ee.files import write_atomically
+from pynq_ee.files import read_json, write_atomically
 
 HELP = "try a board step by step, and measure it"
 EXAMPLES = """\
@@ -90,7 +90,7 @@ def read(path: Path) -> dict[str, Any]:
         It is none.
     """
     try:
-        record: dict[str, Any] = json.loads(path.read_text())
+        record: dict[str, Any] = read_json(path)
         record["machine"], record["steps"], record["failed"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is no record of `pynq-ee bringup` ({error})") from error

@@ -25,6 +25,7 @@ from typing import Any
 
 from pynq_ee.bench.arguments import whole
 from pynq_ee.errors import DataError, status
+from pynq_ee.files import read_json
 
 COMMAND = "python -m pynq_ee.bench.circuit.depth"
 
@@ -89,9 +90,9 @@ def read(path: Path) -> Netlist:
         No such file, no JSON of Yosys, or no circuit of the cells of 7 series in it.
     """
     try:
-        modules = json.loads(path.read_text())["modules"]
+        modules = read_json(path)["modules"]
         top = next(module for module in modules.values() if int(module["attributes"].get("top", "0"), 2))
-    except (OSError, ValueError, KeyError, TypeError, StopIteration, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
         raise DataError(
             f"{path} is no netlist ({type(error).__name__}: {error}); `make -C hw depth` writes one"
         ) from error

@@ -21,7 +21,7 @@ from pynq_ee.bench import machine
 from pynq_ee.bench.circuit import utilization
 from pynq_ee.data.datasets import Digits
 from pynq_ee.errors import DataError, ToolError
-from pynq_ee.files import write_atomically
+from pynq_ee.files import read_json, write_atomically
 from pynq_ee.generate import constants
 from pynq_ee.network import fabric, weights
 from pynq_ee.network.spec import DEFAULT, IMAGE_PIXELS
@@ -124,7 +124,7 @@ def read(path: Path) -> dict[str, Any]:
         No such file, no JSON, or another format.
     """
     try:
-        content: dict[str, Any] = json.loads(path.read_text())
+        content: dict[str, Any] = read_json(path)
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read ({error}); `pynq-ee hardware --estimate` writes one") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from pynq_ee.errors import DataError, status
-from pynq_ee.files import write_atomically
+from pynq_ee.files import read_json, write_atomically
 from pynq_ee.network import weights
 
 COMMAND = "python -m pynq_ee.bench.circuit.utilization"
@@ -153,8 +153,8 @@ def grown(total: Counts, accepted: Mapping[str, float]) -> list[str]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        found = read_json(path)
+    except ValueError as error:
         raise DataError(f"{path} is no JSON ({error})") from error
     if not isinstance(found, dict):
         raise DataError(f"{path} is JSON of something else ({type(found).__name__}); it must be an object")

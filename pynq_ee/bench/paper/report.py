@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from pynq_ee.bench.board import modelled
 from pynq_ee.bench.paper import compare, suite
 from pynq_ee.bench.paper import tables as _tables
 from pynq_ee.errors import DataError, InputError
-from pynq_ee.files import write_atomically
+from pynq_ee.files import read_json, write_atomically
 
 Record = dict[str, Any]
 
@@ -26,7 +25,7 @@ def read(path: Path) -> Record:
         No such file, no JSON, or another format.
     """
     try:
-        record: Record = json.loads(path.read_text())
+        record: Record = read_json(path)
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read ({error}); `pynq-ee bench --output {path}` writes one") from error
     found = record.get("format") if isinstance(record, dict) else None
