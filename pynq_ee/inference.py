@@ -243,9 +243,13 @@ class EarlyExitInference:
         Raises
         ------
         InputError
-            Images that cannot be taken, or a closed object.
+            Images that cannot be taken.
         TransferError, DeadlineError
             A transfer that failed, retries included. The next call starts afresh.
+        IdentityError
+            Another program has loaded another overlay; see :meth:`reload`.
+        DeviceError
+            A closed object, or a process that was forked from the one that made it.
         """
         batch = to_images(images, unit_floats=unit_floats, fit=fit, invert=invert)
         self._turns.give_way()
@@ -328,6 +332,14 @@ class EarlyExitInference:
         ------
         Prediction
             One for each batch.
+
+        Raises
+        ------
+        InputError
+            A ``batch`` out of range, at once; images that cannot be taken, when their turn comes; or a :meth:`slot`
+            that is given again while its images are still on their way.
+        TransferError, DeadlineError, IdentityError, DeviceError
+            As :meth:`classify`.
         """
         capacity = self.capacity
         if whole_number("batch", batch, least=1) > capacity:
@@ -394,7 +406,10 @@ class EarlyExitInference:
                 self._first_exit.take_back(slot)  # type: ignore[arg-type]  # of the same object
 
     def all_exits(self, images: Any) -> npt.NDArray[np.float32]:
-        """Logits of every exit for every image, float32 (N, exits, 10): what thresholds are calibrated on."""
+        """Logits of every exit for every image, float32 (N, exits, 10): what thresholds are calibrated on.
+
+        ``images`` and errors are those of :meth:`classify`.
+        """
         batch = to_images(images)
 
         def use(number: int, pixels: npt.NDArray[np.uint8], results: Results) -> npt.NDArray[np.float32]:
@@ -423,6 +438,8 @@ class EarlyExitInference:
         ------
         InputError
             A constraint that cannot be met; the message says the nearest that can. The thresholds stay as they are.
+        TransferError, DeadlineError, IdentityError, DeviceError
+            As :meth:`classify`.
         """
         found = calibrate(self, to_images(images), labels, **constraint)
         self.threshold = found.thresholds
@@ -432,6 +449,13 @@ class EarlyExitInference:
         """Classify a stream and hold ``images_per_second`` or ``mean_seconds`` by moving the thresholds.
 
         See :func:`pynq_ee.exits.governor.hold`. They are never above ``cap``, by default the present thresholds.
+
+        Raises
+        ------
+        InputError
+            No target, or two; a target or a cap out of range.
+        DeviceError
+            A closed object.
         """
         self._check_open()
         return hold(self, images, **target)

@@ -165,7 +165,13 @@ class FirstExit:
         self._running = batch
 
     def advance(self, batch: Batch, following: Batch | None = None) -> bool:
-        """See whether a started batch is computed; if it is, start the one that follows it."""
+        """See whether a started batch is computed; if it is, start the one that follows it.
+
+        Raises
+        ------
+        TransferError
+            The batch is not the one that was started last.
+        """
         if self._running is not batch:
             raise TransferError("the batch was given up: another call came between, or closed the object")
         if batch.results is None:

@@ -52,7 +52,7 @@ from pynq_ee.cluster.sharing import LOOK_SECONDS, Future, Images, Sharing
 from pynq_ee.cluster.workers import connect
 from pynq_ee.data import batches
 from pynq_ee.data.images import in_parts, to_images
-from pynq_ee.errors import DeviceError, InputError
+from pynq_ee.errors import DeviceError, whole_number
 from pynq_ee.network import weights
 from pynq_ee.network.weights import Model
 from pynq_ee.prediction import Prediction, concatenate
@@ -94,6 +94,8 @@ class Cluster:
         No scheduler, no worker, or no board that could be opened; the message says why for each.
     ToolError
         ``distributed`` is not installed.
+    InputError
+        ``boards`` is none of these, or ``in_flight`` no whole number, 1 or more.
     """
 
     def __init__(
@@ -108,9 +110,7 @@ class Cluster:
         security: Any = None,
         **options: Any,
     ) -> None:
-        if in_flight < 1:
-            raise InputError(f"in_flight is {in_flight}; a board needs 1 batch at least")
-        self.in_flight = in_flight
+        self.in_flight = whole_number("in_flight", in_flight, least=1)
         self.deadline_seconds = deadline_seconds
         self.start_seconds = start_seconds
         self._arguments = (pynq_ee.__version__, _content(model), device, options)
@@ -200,8 +200,7 @@ class Cluster:
         """Refuse what can be refused at once, and leave the rest to :class:`Sharing`."""
         if self._closed:
             raise DeviceError("this Cluster is closed; make another one")
-        if batch < 1:
-            raise InputError(f"batch is {batch}; it must be 1 at least")
+        whole_number("batch", batch, least=1)
         source = batches.gather((to_images(item, **reading) for item in in_parts(images, batch)), batch)
         return Sharing(self._look, self._send, self._reasons, self.in_flight).run(source, ordered)
 

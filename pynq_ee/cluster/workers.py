@@ -12,7 +12,16 @@ from pynq_ee.errors import DeviceError, InputError, ToolError
 def connect(boards: Any, security: Any, seconds: float, owned: ExitStack) -> Any:
     """A ``distributed.Client`` of a scheduler that has at least one worker; what is made here closes with ``owned``.
 
-    Parameters are those of :class:`~pynq_ee.cluster.Cluster`.
+    Parameters are those of :class:`~pynq_ee.cluster.Cluster`, ``seconds`` the longest wait for each step.
+
+    Raises
+    ------
+    ToolError
+        ``distributed`` is not installed.
+    InputError
+        ``boards`` is neither an address, a client that is not asynchronous, nor a number of workers.
+    DeviceError
+        No scheduler there, or no worker that joins it in time.
     """
     try:
         from distributed import Client, LocalCluster

@@ -185,7 +185,7 @@ def first(digits: Digits, count: int | None) -> Digits:
     if count is None:
         return digits
     if not 1 <= count <= len(digits.labels):
-        raise InputError(f"{count} images asked for; {digits.source} has 1 to {len(digits.labels)}")
+        raise InputError(f"{count} images asked for; give 1 to {len(digits.labels)}, which {digits.source} has")
     rows = np.linspace(0, len(digits.labels) - 1, count).astype(int)
     return Digits(digits.images[rows], digits.labels[rows], digits.source)
 

@@ -248,8 +248,8 @@ class Accelerator:
         ------
         TransferError
             Another batch is running.
-        IdentityError
-            Another circuit is in the fabric.
+        IdentityError, DeadlineError
+            Another circuit is in the fabric, or one that does not answer after a reset.
         """
         if self._running is not None:
             raise TransferError("a batch is already in the fabric; finish it before the next is started")

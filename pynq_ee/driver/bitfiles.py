@@ -81,7 +81,10 @@ def _set_event_loop() -> None:
 
 
 def board_of(device: Any) -> Board:
-    """The board that a pynq device is part of: as a simulated or a remote one says, or as the image's BOARD says."""
+    """The board that a pynq device is part of: as a simulated or a remote one says, or as the image's BOARD says.
+
+    Without a word of either it is the default board. DeviceError: one that :data:`~pynq_ee.network.spec.BOARDS` lacks.
+    """
     remote = device.name if "REMOTE" in getattr(device, "capabilities", ()) else None
     name = getattr(device, "board", None) or remote or os.environ.get("BOARD") or DEFAULT_BOARD.name
     key = re.sub(r"[^a-z0-9]", "", str(name).lower())
@@ -99,6 +102,17 @@ def choose(bitfile: str | Path | None, device: Any, build_id: int | None = None)
     bitfile
         Its path; None: the one that belongs to the device, see :func:`find`; :data:`OPEN`: the experimental one, see
         :func:`find_open`.
+    device
+        pynq's device, or a simulated one.
+    build_id
+        As in :func:`check`.
+
+    Raises
+    ------
+    DeviceError
+        As :func:`board_of`.
+    InputError, OverlayError, IdentityError, ToolError
+        As :func:`check` and :func:`find_open`.
     """
     if bitfile is None:
         return find(device, build_id)
@@ -265,6 +279,8 @@ def check(bitfile: str | Path, board: Board, build_id: int | None = None, build:
 
     Raises
     ------
+    InputError
+        ``bitfile`` is neither text nor a path.
     IdentityError
         A .bit of another version of the interface, as its manifest says, or of another model, see
         :func:`build_id_of`. One that tells none is judged when it is loaded.

@@ -94,7 +94,7 @@ class Slot:
         self.sent = self.received_into = Region(0, 0)
 
     def resize(self, count: int) -> None:
-        """Take the buffers for ``count`` images, 1 to capacity."""
+        """Take the buffers for ``count`` images, 1 to capacity; InputError for another number."""
         if not 1 <= count <= self.capacity:
             raise InputError(f"{count} images for a slot that holds 1 to {self.capacity}")
         if count == self.count:  # a view of a pynq buffer looks up its addresses, which takes its time

@@ -43,6 +43,8 @@ def front(scores: Scores, costs: Costs) -> Front:
 
     Parameters
     ----------
+    scores
+        Of a calibration set.
     costs
         One for each exit.
 
@@ -283,6 +285,11 @@ def calibrate(
         counts as one.
     delta, constraint
         See :func:`optimum`.
+
+    Raises
+    ------
+    InputError
+        Labels that are not those of the images, or as :func:`optimum`.
     """
     truth = check_labels(labels, len(images))
     needed = {CONSTRAINTS.get(name) for name, value in constraint.items() if value is not None}

@@ -68,7 +68,7 @@ class Governor:
         return self.factor >= 1.0
 
     def observe(self, seconds: float) -> tuple[float, ...]:
-        """Take note of the mean time an image of the last batch, and return the thresholds for the next."""
+        """Take note of the mean time an image of the last batch, seconds; return the thresholds for the next, nats."""
         error = seconds / self.target_seconds - 1
         step = min(max(self.gain * error, -LARGEST_STEP), LARGEST_STEP)
         self.factor = min(max(self.factor * math.exp(step), SMALLEST), 1.0)

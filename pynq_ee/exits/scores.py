@@ -58,7 +58,13 @@ class Scores:
 
     @staticmethod
     def of(logits: npt.ArrayLike, truth: npt.ArrayLike) -> Scores:
-        """Scores from the logits of every exit (N, exits, 10) and the true labels (N,)."""
+        """Scores from the logits of every exit (N, exits, 10) and the true labels, integers (N,), 0 to 9.
+
+        Raises
+        ------
+        InputError
+            Logits of another shape, labels as in :func:`check_labels`, or as the class.
+        """
         array = np.asarray(logits)
         if array.ndim != 3:
             raise InputError(f"logits have shape {array.shape}; it must be (images, exits, {CLASSES})")

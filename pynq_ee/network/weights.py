@@ -220,7 +220,15 @@ def load(model: str | os.PathLike[str] = DEFAULT) -> Model:
 
 
 def path_of(model: str | os.PathLike[str]) -> Path:
-    """Path of a model file that is named by its path or a shipped model's name."""
+    """Path of a model file that is named by its path or a shipped model's name. It need not exist.
+
+    Raises
+    ------
+    InputError
+        Neither text nor a path.
+    ModelFileError
+        A name without a suffix or a folder that no shipped model has.
+    """
     if not isinstance(model, (str, os.PathLike)):
         raise InputError(f"a model is named by its name or the path of its file, not by {type(model).__name__}")
     path = Path(model)

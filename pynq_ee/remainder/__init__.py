@@ -118,7 +118,7 @@ def stages(engine: str, model: Model, threads: int = 1) -> list[Stage]:
 def first_exit(engine: str, model: Model, threads: int = 1) -> FirstExit:
     """Build the first exit of a network, as the circuit computes it, on an engine that has it.
 
-    Parameters and errors are those of :func:`stages`.
+    Parameters and errors are those of :func:`stages`; InputError too for an engine that has none.
     """
     implementation, options = _implementation(engine, threads)
     if not ENGINES[engine].first_exit:

@@ -186,7 +186,12 @@ def test_what_cannot_be_taken_is_refused_and_the_cluster_goes_on(workers, model,
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"), [((0, {}), "boards is 0"), ((1, {"in_flight": 0}), "in_flight is 0")]
+    ("arguments", "message"),
+    [
+        ((0, {}), "boards is 0"),
+        ((1, {"in_flight": 0}), "in_flight is 0"),
+        ((1, {"in_flight": None}), "in_flight is None"),
+    ],
 )
 def test_a_cluster_of_nothing_is_refused(arguments, message):
     boards, options = arguments

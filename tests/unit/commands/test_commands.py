@@ -71,7 +71,7 @@ def test_the_first_digits_are_spread_over_the_set() -> None:
     assert common.first(digits, None) is digits and len(common.first(digits, 100).labels) == 100
     assert common.first(digits, 1).labels.tolist() == [0]
     for count in (0, -1, 101):
-        with pytest.raises(InputError, match=f"{count} images asked for; made up has 1 to 100"):
+        with pytest.raises(InputError, match=f"{count} images asked for; give 1 to 100, which made up has"):
             common.first(digits, count)
 
 
