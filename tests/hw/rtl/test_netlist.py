@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 import subprocess
@@ -10,15 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
+import models
 from pynq_ee.bench.circuit import netlist, utilization
 from pynq_ee.data.datasets import Digits
 from pynq_ee.errors import DataError, DeviceError, InputError
 from pynq_ee.network import weights
 from pynq_ee.network.spec import Spec
-from pynq_ee.network.weights import LayerWeights, Model
+from pynq_ee.network.weights import Model
 from pynq_ee.sim import hardware_make, overlay_library
 from pynq_ee.sim.overlay_library import Overlay
 
@@ -34,14 +33,7 @@ needs_synthesizer = pytest.mark.skipif(
 @pytest.fixture
 def thin(random_model: Callable[..., Model], tmp_path: Path) -> dict[str, object]:
     """A model with two weights for each output, so that tools take less than a minute, and the Makefile's variables."""
-    model = random_model(22, Spec(4, 1, 2, 2, 2))
-    layers = {}
-    for name, found in model.fabric.items():
-        weight = np.zeros_like(found.weight)
-        flat = weight.reshape(len(weight), -1)
-        flat[:, 0], flat[:, -1] = 1, -1
-        layers[name] = LayerWeights(weight, found.bias, found.shift)
-    weights.save(dataclasses.replace(model, fabric=layers), tmp_path / "model.npz")
+    weights.save(models.thin(random_model(22, Spec(4, 1, 2, 2, 2))), tmp_path / "model.npz")
     return {"BUILD": tmp_path, "MODEL": tmp_path / "model.npz"}
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import models
 from pynq_ee.data.datasets import Digits
 from pynq_ee.generate import constants
 from pynq_ee.network import spec, weights
@@ -42,17 +43,6 @@ def extreme(model: Model) -> Model:
         shift = 0 * found.shift if layer.kernel == 1 else found.shift
         bias = np.where(np.arange(layer.out_channels) % 2, 30_000, -30_000) if layer.kernel == 1 else found.bias
         layers[layer.name] = LayerWeights(weight, bias.astype(np.int32), shift)
-    return dataclasses.replace(model, fabric=layers)
-
-
-def thin(model: Model) -> Model:
-    """The model with all but two weights of each output at zero."""
-    layers = {}
-    for name, found in model.fabric.items():
-        weight = np.zeros_like(found.weight)
-        flat = weight.reshape(len(weight), -1)
-        flat[:, 0], flat[:, -1] = 1, -1
-        layers[name] = LayerWeights(weight, found.bias, found.shift)
     return dataclasses.replace(model, fabric=layers)
 
 
@@ -98,7 +88,7 @@ def test_the_circuit_agrees_bit_for_bit_under_stalls_at_a_beat_a_clock(
 
 @needs_verilator
 def test_a_circuit_that_errs_is_found(make: Make, random_model: Callable[..., Model], tmp_path: Path) -> None:
-    model = thin(random_model(22, THIN))
+    model = models.thin(random_model(22, THIN))
     weights.save(model, tmp_path / "model.npz")
     constants.generate(model, tmp_path / "generated")
     assert make("-s", "rtl", **variables_of(tmp_path)).returncode == 0
