@@ -18,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from pynq_ee.data.datasets import Digits
-from pynq_ee.errors import InputError, ModelFileError, PynqEEError
+from pynq_ee.errors import InputError, ModelFileError, PynqEEError, whole_number
 from pynq_ee.files import check_way_out, write_atomically
 from pynq_ee.network import spec as _spec
 from pynq_ee.network.spec import Spec
@@ -211,16 +211,14 @@ def train(
 
 
 def use_threads(count: int) -> None:
-    """Let PyTorch use this many threads, 1 or more.
+    """Let PyTorch use this many threads, 1 to 1024.
 
     Raises
     ------
     InputError
-        Fewer than one.
+        Another number; PyTorch takes what no machine has, and ends the process.
     """
-    if count < 1:
-        raise InputError(f"{count} threads asked for; give 1 or more")
-    torch.set_num_threads(count)
+    torch.set_num_threads(whole_number("threads", count, least=1, most=1024))
 
 
 @torch.no_grad()

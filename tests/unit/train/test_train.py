@@ -47,6 +47,12 @@ def one_thread() -> Iterator[None]:
     loop.use_threads(threads)
 
 
+@pytest.mark.parametrize("threads", [0, -1, 1025, 10**30])
+def test_a_number_of_threads_that_cannot_be_is_refused(threads: int) -> None:
+    with pytest.raises(InputError, match=rf"threads is {threads}; it must be a whole number, 1 to 1024"):
+        loop.use_threads(threads)
+
+
 def silent(line: str) -> None:
     """Takes a training report."""
 
@@ -540,7 +546,7 @@ def test_train_resumes_what_is_there(made_up_mnist: None, tmp_path: Path) -> Non
     [
         (["--branch-channels", "17"], "branch_channels is 17; it must be 1 to 16"),
         (["--epochs", "0"], "epochs is 0"),
-        (["--threads", "0"], "0 threads asked for"),
+        (["--threads", "0"], "threads is 0; it must be"),
         (["--exit-weights", "1"], "1 exit weights for 2 exits"),
         (["--first-exit", "none.pt"], "no checkpoint none.pt"),
         (["--batch", "100"], "60 images for batches of 100"),
