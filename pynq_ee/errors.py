@@ -6,6 +6,8 @@ defect of the package. A command tells them by :func:`status`.
 
 from __future__ import annotations
 
+import math
+import numbers
 import operator
 import os
 import sys
@@ -108,6 +110,19 @@ def whole_number(name: str, value: Any, least: int, most: int | None = None) -> 
         limit = f"{least} or more" if most is None else f"{least} to {most}"
         raise InputError(f"{name} is {value!r}; it must be a whole number, {limit}")
     return number
+
+
+def finite_seconds(name: str, value: Any) -> float:
+    """A time in seconds: deadlines are computed from it, and one of NaN would never come.
+
+    Raises
+    ------
+    InputError
+        It is no number, less than 0, or not finite.
+    """
+    if not isinstance(value, numbers.Real) or not 0 <= float(value) < math.inf:
+        raise InputError(f"{name} is {value!r}; it must be a finite number of seconds, 0 or more")
+    return float(value)
 
 
 def status(command: str, run: Callable[[], int]) -> int:

@@ -52,7 +52,7 @@ from pynq_ee.cluster.sharing import LOOK_SECONDS, Future, Images, Sharing
 from pynq_ee.cluster.workers import connect
 from pynq_ee.data import batches
 from pynq_ee.data.images import in_parts, to_images
-from pynq_ee.errors import DeviceError, whole_number
+from pynq_ee.errors import DeviceError, finite_seconds, whole_number
 from pynq_ee.network import weights
 from pynq_ee.network.weights import Model
 from pynq_ee.prediction import Prediction, concatenate
@@ -95,7 +95,7 @@ class Cluster:
     ToolError
         ``distributed`` is not installed.
     InputError
-        ``boards`` is none of these, or ``in_flight`` no whole number, 1 or more.
+        ``boards`` is none of these, or ``in_flight`` no whole number, 1 or more, or a time not finite.
     """
 
     def __init__(
@@ -111,8 +111,8 @@ class Cluster:
         **options: Any,
     ) -> None:
         self.in_flight = whole_number("in_flight", in_flight, least=1)
-        self.deadline_seconds = deadline_seconds
-        self.start_seconds = start_seconds
+        self.deadline_seconds = finite_seconds("deadline_seconds", deadline_seconds)
+        self.start_seconds = finite_seconds("start_seconds", start_seconds)
         self._arguments = (pynq_ee.__version__, _content(model), device, options)
         self._boards: dict[str, Board] = {}
         self._opening: list[Future[None]] = []
@@ -120,7 +120,7 @@ class Cluster:
         self._closed = False
         self._owned = ExitStack()
         try:
-            self._client = connect(boards, security, start_seconds, self._owned)
+            self._client = connect(boards, security, self.start_seconds, self._owned)
             _, opening = self._look()
             concurrent.futures.wait(opening)
             if not self._live():

@@ -20,8 +20,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import math
-import numbers
 import time
 import warnings
 from dataclasses import dataclass
@@ -37,7 +35,7 @@ from pynq_ee.driver.circuit import Circuit
 from pynq_ee.driver.interrupts import Completion
 from pynq_ee.driver.results import Results, possible_length
 from pynq_ee.driver.slots import Slot
-from pynq_ee.errors import DeadlineError, InputError, PynqEEError, TransferError, whole_number
+from pynq_ee.errors import DeadlineError, InputError, PynqEEError, TransferError, finite_seconds, whole_number
 from pynq_ee.network import spec as _spec
 from pynq_ee.network.weights import Model
 
@@ -53,13 +51,6 @@ _ERROR_FLAGS = {
 
 #: What is compared of the checksums, from the least to the most.
 VERIFY = ("none", "results", "all")
-
-
-def _finite(name: str, value: Any) -> float:
-    """A time in seconds: deadlines are computed from it, and one of NaN would never come."""
-    if not isinstance(value, numbers.Real) or not 0 <= float(value) < math.inf:
-        raise InputError(f"{name} is {value!r}; it must be a finite number of seconds, 0 or more")
-    return float(value)
 
 
 @dataclass
@@ -126,7 +117,7 @@ class Accelerator:
         self.spec = model.spec
         self.device = device
         self.features = features
-        self.deadline_seconds = _finite("deadline_seconds", deadline_seconds)
+        self.deadline_seconds = finite_seconds("deadline_seconds", deadline_seconds)
         self.retries = whole_number("retries", retries, least=0)
         if verify not in VERIFY:
             raise InputError(f"verify is {verify!r}; there are {', '.join(VERIFY)}")

@@ -191,6 +191,8 @@ def test_what_cannot_be_taken_is_refused_and_the_cluster_goes_on(workers, model,
         ((0, {}), "boards is 0"),
         ((1, {"in_flight": 0}), "in_flight is 0"),
         ((1, {"in_flight": None}), "in_flight is None"),
+        ((1, {"deadline_seconds": float("nan")}), "deadline_seconds is nan"),
+        ((1, {"start_seconds": "60"}), "start_seconds is '60'"),
     ],
 )
 def test_a_cluster_of_nothing_is_refused(arguments, message):
