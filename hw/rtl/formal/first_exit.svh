@@ -1,6 +1,6 @@
-// The kernel's streams, for any core (kernel_parts.sv): what is offered stays until it is taken, to the core, to the
-// framing and out of the kernel; no image is taken but in a run; a run ends once, when nothing of it is left, and then it
-// does end.
+// The kernel's streams, whatever comes out of its core, its registers and its checksums (prove.sh), but for what is
+// assumed here: what is offered stays until it is taken, to the core, to the framing and out of the kernel; no image is
+// taken but in a run; a run ends once, when nothing of it is left, and then it does end.
   reg f_started = 0;
   always @(posedge ap_clk) f_started <= f_started || reset;
   always @* if (!f_started) assume(!ap_rst_n);
@@ -14,6 +14,16 @@
   always @(posedge ap_clk) if (f_started && !$past(reset) && $past(images_TVALID && !images_TREADY))
     assume(images_TVALID && $stable(images_TDATA) && $stable(images_TLAST));
   always @* if (merged_valid) assume(f_under_way && !frame_done);
+
+  // When the core tells of being done, and that is not still of the batch before, it stays so until the next.
+  localparam LAG = 4;  // clocks
+  reg [2:0] f_since = 0;
+  reg f_stays = 0;
+  always @(posedge ap_clk) begin
+    f_since <= reset || start ? 3'd0 : f_since >= LAG ? LAG : f_since + 1'b1;
+    f_stays <= f_since == LAG && core_done && !reset && !start;
+  end
+  always @* if (f_stays) assume(core_done);
 
   reg [4:0] f_over = 0;                // clocks of a run of which nothing is left
   wire f_nothing_left = unframe_done && core_done && frame_done && !results_TVALID;
