@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
+from pynq_ee.bench import programs
 from pynq_ee.bench.arguments import whole
 from pynq_ee.bench.exit_rule.robustness import scores_of
 from pynq_ee.data import datasets
@@ -268,12 +269,7 @@ def _png(text: str) -> Path:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read, print, draw."""
-    assert __doc__ is not None
-    parser = argparse.ArgumentParser(
-        prog=COMMAND,
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = programs.parser(COMMAND, __doc__)
     parser.add_argument("--count", type=whole(), default=COUNT, help=f"digits on each kind of paper (default {COUNT})")
     parser.add_argument("--seed", type=whole(0), default=SEED, help=f"of all that is drawn (default {SEED})")
     parser.add_argument("--model", default=weights.DEFAULT, help="a shipped model's name, or a model file")

@@ -12,7 +12,6 @@ Counts are the same on every machine.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import sys
@@ -24,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pynq_ee.bench import pages
+from pynq_ee.bench import pages, programs
 from pynq_ee.bench.arguments import whole
 from pynq_ee.data import datasets
 from pynq_ee.data.datasets import Digits
@@ -131,11 +130,7 @@ def table(rows: Sequence[Row]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Count, print, write; 1 where a bar is not held or a bit is wrong."""
-    parser = argparse.ArgumentParser(
-        prog=COMMAND,
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = programs.parser(COMMAND, __doc__)
     parser.add_argument("page", type=Path, nargs="?", help="a Markdown page with a place for the table")
     parser.add_argument("--model", default=weights.DEFAULT, help="a shipped model's name, or a model file")
     parser.add_argument("--latency", type=whole(0), default=LATENCY, help=f"of memory, in clocks (default {LATENCY})")

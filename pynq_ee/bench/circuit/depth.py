@@ -13,7 +13,6 @@ those cells no times at all), so a register has to stand beside each.
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import sys
@@ -23,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pynq_ee.bench import programs
 from pynq_ee.bench.arguments import whole
 from pynq_ee.errors import DataError, status
 from pynq_ee.files import read_json
@@ -347,11 +347,7 @@ def _listed(counts: Mapping[str, int]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read, count, print; 1 where a bar is not held."""
-    parser = argparse.ArgumentParser(
-        prog=COMMAND,
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = programs.parser(COMMAND, __doc__)
     parser.add_argument("netlist", type=Path, help="what Yosys' write_json wrote of a flattened circuit")
     parser.add_argument(
         "--count", type=whole(), default=10, help="of the longest paths and the widest nets (default 10)"

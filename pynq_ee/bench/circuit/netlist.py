@@ -13,7 +13,6 @@ and recover from. The exit status is 1 if anything is wrong.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import sys
@@ -25,6 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pynq_ee.bench import programs
 from pynq_ee.bench.arguments import whole
 from pynq_ee.data import datasets
 from pynq_ee.errors import DeviceError, TransferError, status
@@ -207,11 +207,7 @@ def _driven(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Check, print; 1 where anything is wrong."""
-    parser = argparse.ArgumentParser(
-        prog=COMMAND,
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = programs.parser(COMMAND, __doc__)
     parser.add_argument("netlist", type=Path, help="Verilog with a module zynq7_top")
     parser.add_argument("--model", default=weights.DEFAULT, help="a shipped model's name, or a model file")
     parser.add_argument("--images", type=whole(_FAULTY_IMAGES), default=IMAGES, help=f"digits (default {IMAGES})")

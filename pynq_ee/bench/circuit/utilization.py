@@ -15,7 +15,6 @@ than 3 % have been added, or there are none for that width.
 
 from __future__ import annotations
 
-import argparse
 import collections
 import json
 import sys
@@ -23,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pynq_ee.bench import programs
 from pynq_ee.errors import DataError, status
 from pynq_ee.files import read_json, write_atomically
 from pynq_ee.network import weights
@@ -163,11 +163,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Count, print, compare; 1 where a count has grown too much."""
-    parser = argparse.ArgumentParser(
-        prog=COMMAND,
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = programs.parser(COMMAND, __doc__)
     parser.add_argument("netlist", type=Path, help="Yosys' JSON of zynq7_top")
     parser.add_argument("--bars", type=Path, metavar="FILE", help="counts that were accepted, by pixels a beat")
     parser.add_argument("--model", help="whose overlay it is, for --bars: a shipped model's name, or a model file")

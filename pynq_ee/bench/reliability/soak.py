@@ -19,7 +19,6 @@ no image nothing is going to, and it fails.
 
 from __future__ import annotations
 
-import argparse
 import collections
 import functools
 import gc
@@ -38,7 +37,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pynq_ee import exits, remainder
-from pynq_ee.bench import machine
+from pynq_ee.bench import machine, programs
 from pynq_ee.bench.arguments import positive, whole
 from pynq_ee.data import datasets
 from pynq_ee.errors import DeviceError, IdentityError, PynqEEError, status
@@ -366,11 +365,7 @@ def report(summary: dict[str, Any]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run, print the summary, and return 1 if anything was not as promised."""
-    parser = argparse.ArgumentParser(
-        prog=COMMAND,
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = programs.parser(COMMAND, __doc__)
     parser.add_argument("--images", type=whole(), default=1_000_000, help="end after so many (default 1000000)")
     parser.add_argument("--seconds", type=positive, default=math.inf, help="end after this time at the latest")
     parser.add_argument("--seed", type=whole(0), default=0, help="what is random follows from it (default 0)")
