@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import resource
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import forks
 import models
 import patience
 from pynq_ee import remainder
@@ -131,13 +130,6 @@ def test_whatever_is_handed_over_and_finished_in_any_order_is_what_one_thread_co
     beside.close()
 
 
-def _in_a_fork(question: Callable[[], bool]) -> bool:
-    child = os.fork()
-    if not child:
-        os._exit(0 if question() else 1)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
 @needs_native
 def test_a_worker_computes_before_it_is_asked_for(model: Model, beside: Beside) -> None:
     [stage] = remainder.stages("native", model)
@@ -157,8 +149,8 @@ def test_what_no_worker_has_begun_the_caller_computes(model: Model, beside: Besi
     [stage] = remainder.stages("native", model)
     expected = stage(features(200))[1]
     finish = stage.hand_over(beside.workers, features(200))
-    assert _in_a_fork(lambda: np.array_equal(finish()[1], expected))
-    assert _in_a_fork(lambda: np.array_equal(stage.hand_over(beside.workers, features(200))()[1], expected))
+    assert forks.holds(lambda: np.array_equal(finish()[1], expected))
+    assert forks.holds(lambda: np.array_equal(stage.hand_over(beside.workers, features(200))()[1], expected))
     assert np.array_equal(finish()[1], expected)
     beside.close()
     assert np.array_equal(stage.hand_over(beside.workers, features(200))()[1], expected)
@@ -174,7 +166,7 @@ def test_a_fork_refuses_the_workers_of_its_parent(model: Model, beside: Beside) 
             stage.hand_over(workers, features(3))
         return "forked from" in str(found.value.__cause__)
 
-    assert _in_a_fork(refused)
+    assert forks.holds(refused)
 
 
 @needs_native
@@ -206,14 +198,12 @@ def test_workers_that_the_system_refuses_are_done_without(model: Model) -> None:
     expected, beside = stage(features(200)), Beside(40)
 
     def computed() -> bool:
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        limit = pages * resource.getpagesize() + (32 << 20)  # a few stacks of 8 MB
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        forks.allow_more(32)
         found = stage.hand_over(beside.workers, features(200))()
         beside.close()
         return all(map(np.array_equal, found[:2], expected))
 
-    assert _in_a_fork(computed)
+    assert forks.holds(computed)
 
 
 @needs_native
